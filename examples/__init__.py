@@ -1,0 +1,1 @@
+"""Worked examples, each a package of its own."""

@@ -1,0 +1,1 @@
+"""What authors write with: apps, agents, journaled tools."""

@@ -1,0 +1,39 @@
+"""A bell within one event loop: what rings in one turn of the loop arrives together in the next."""
+
+import asyncio
+from collections.abc import Iterable
+
+from callboard.dispatch.bell import Hint, Listener
+
+
+class InProcessBell:
+    """See callboard.dispatch.bell.Bell."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._waiting: list[Hint] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def ring(self, hints: Iterable[Hint]) -> None:
+        """Tells every listener in the next turn of the loop."""
+        if not self._waiting and self._loop is not None:
+            self._loop.call_soon(self._tell)
+        self._waiting.extend(hints)
+
+    def listen(self, listener: Listener) -> None:
+        """Adds a listener."""
+        self._listeners.append(listener)
+
+    async def open(self) -> None:
+        """Begins to listen."""
+        self._loop = asyncio.get_running_loop()
+
+    async def close(self) -> None:
+        """Ends it."""
+        self._loop = None
+        self._listeners.clear()
+
+    def _tell(self) -> None:
+        hints, self._waiting = self._waiting, []
+        for listener in self._listeners:
+            listener(hints)

@@ -1,0 +1,360 @@
+"""Every error of Callboard, on one page. Codes are stable: programs may compare them.
+
+    CallboardError                 callboard
+    ├── InputInvalid               input_invalid         something a caller handed in; names field, value, remedy
+    │   └── Unencodable            unencodable           a value that cannot be stored as JSON, or is too large
+    ├── NotFound                   not_found
+    ├── KeyConflict                key_conflict          one idempotency key, two inputs
+    ├── Conflict                   conflict              somebody else decided, or the state does not allow it
+    ├── FlowMisuse                 flow_misuse           a flow did what cannot be replayed
+    │   └── VersionMismatch        version_mismatch      the journal and the code disagree; the run is blocked
+    ├── StoreError                 store
+    │   ├── StoreUnavailable       store_unavailable     disk full, read-only folder, locked out
+    │   ├── StoreCorrupt           store_corrupt
+    │   ├── StoreNewer             store_newer           written by a later version of Callboard
+    │   └── LeaseLost              lease_lost            another worker owns the run now
+    ├── Failure                    failure               recorded in a journal and raised again on replay
+    │   ├── StepFailed             step_failed           a step's function raised
+    │   ├── ToolFailed             tool_failed           see `kind`
+    │   ├── ModelFailed            model_failed          see `kind`
+    │   ├── ChildFailed            child_failed          a child run did not succeed
+    │   ├── TimedOut               timed_out             ctx.timeout, a wait's time limit, a step's time limit
+    │   ├── Rejected               rejected              a person said no
+    │   ├── UnknownOutcome         unknown_outcome       a `once` call of which nobody knows whether it happened
+    │   ├── Abandoned              abandoned             an effect was cancelled by something outside Callboard
+    │   ├── OutputInvalid          output_invalid        an agent's answer does not fit its schema, repairs used up
+    │   └── LimitReached           limit_reached         see `reason`; carries the partial result
+    ├── RunFailed                  run_failed            what RunHandle.result raises
+    └── RunCancelled               run_cancelled
+
+Two more are no errors and derive from BaseException, so that `except Exception` in a flow cannot swallow
+them: `Cancelled` (the run or branch is being cancelled: clean up, then let it go on) and `Parked` (the run
+waits; its coroutine is being dropped and will be replayed).
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class ErrorKind(StrEnum):
+    """Why something failed, as a fixed list that metrics and consoles count by."""
+
+    INVALID_ARGUMENTS = "invalid_arguments"
+    UNKNOWN_TOOL = "unknown_tool"
+    WRONG_TOOL = "wrong_tool"
+    CONTEXT_TRUNCATED = "context_truncated"
+    UPSTREAM_REJECTED = "upstream_rejected"
+    UPSTREAM_DOWN = "upstream_down"
+    RATE_LIMITED = "rate_limited"
+    MALFORMED_RESULT = "malformed_result"
+    MALFORMED_OUTPUT = "malformed_output"
+    DENIED = "denied"
+    LIMIT = "limit"
+    GUARDRAIL = "guardrail"
+    LOOP = "loop"
+    TIMEOUT = "timeout"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    CANCELLED = "cancelled"
+    VERSION = "version"
+    INPUT = "input"
+    STORE = "store"
+    BUG = "bug"
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as it stands in a journal: enough to raise the same error again.
+
+    `path` is the effect that failed; `detail` holds JSON-like facts that a handler may need.
+    """
+
+    code: str
+    kind: str
+    message: str
+    path: str | None = None
+    detail: dict[str, Any] | None = None
+
+
+class CallboardError(Exception):
+    """Something went wrong in or around Callboard.
+
+    Args:
+        what: one line, what happened.
+        why: one line, why.
+        remedy: one line, what to do about it.
+    """
+
+    code: ClassVar[str] = "callboard"
+    kind: ErrorKind = ErrorKind.BUG
+
+    def __init__(self, what: str, *, why: str = "", remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return "; ".join(part for part in (self.what, self.why, self.remedy) if part)
+
+    def record(self) -> ErrorRecord:
+        """This error as it is stored and shown."""
+        return ErrorRecord(self.code, str(self.kind), str(self))
+
+
+class InputInvalid(CallboardError):
+    """Something that a caller handed in cannot be used."""
+
+    code = "input_invalid"
+    kind = ErrorKind.INPUT
+
+
+class Unencodable(InputInvalid):
+    """A value cannot be stored: it is not JSON-like, holds NaN or infinity, or is too large."""
+
+    code = "unencodable"
+
+
+class NotFound(CallboardError):
+    """No such run, flow, approval or blob for this tenant."""
+
+    code = "not_found"
+    kind = ErrorKind.INPUT
+
+
+class KeyConflict(CallboardError):
+    """The idempotency key was used before with another input."""
+
+    code = "key_conflict"
+    kind = ErrorKind.INPUT
+
+
+class Conflict(CallboardError):
+    """The thing is no longer in a state that allows this."""
+
+    code = "conflict"
+    kind = ErrorKind.INPUT
+
+
+class FlowMisuse(CallboardError):
+    """A flow did something that cannot be replayed."""
+
+    code = "flow_misuse"
+
+
+class VersionMismatch(FlowMisuse):
+    """The journal says that the run did one thing here, the code now does another."""
+
+    code = "version_mismatch"
+    kind = ErrorKind.VERSION
+
+
+class StoreError(CallboardError):
+    """The store could not do what was asked; nothing was half-written."""
+
+    code = "store"
+    kind = ErrorKind.STORE
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or written: disk full, read-only, locked."""
+
+    code = "store_unavailable"
+
+
+class StoreCorrupt(StoreError):
+    """The store's file is damaged or is no store."""
+
+    code = "store_corrupt"
+
+
+class StoreNewer(StoreError):
+    """The store was written by a later version of Callboard."""
+
+    code = "store_newer"
+
+
+class LeaseLost(StoreError):
+    """Another worker took the run over; what this one still wanted to write was refused."""
+
+    code = "lease_lost"
+
+
+class Failure(CallboardError):
+    """A failure that is part of a run's history. Raised alike when it happens and when it is replayed.
+
+    `path` names the effect in the journal; `detail` holds JSON-like facts.
+    """
+
+    code = "failure"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        kind: ErrorKind | None = None,
+        path: str | None = None,
+        detail: dict[str, Any] | None = None,
+        why: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        if kind is not None:
+            self.kind = kind
+        self.path = path
+        self.detail = detail or {}
+
+    def record(self) -> ErrorRecord:
+        """This error as it is stored; `failure_from` makes the error again."""
+        return ErrorRecord(self.code, str(self.kind), str(self), self.path, self.detail or None)
+
+
+class StepFailed(Failure):
+    """The function of a step raised. `detail["type"]` is the exception's class name."""
+
+    code = "step_failed"
+
+
+class ToolFailed(Failure):
+    """A tool call failed; `kind` says how."""
+
+    code = "tool_failed"
+
+
+class ModelFailed(Failure):
+    """A model call failed; `kind` says how."""
+
+    code = "model_failed"
+
+
+class ChildFailed(Failure):
+    """A child run failed or was cancelled. `detail` has its `run_id`, `status` and `error`."""
+
+    code = "child_failed"
+
+
+class TimedOut(Failure):
+    """A time limit was reached."""
+
+    code = "timed_out"
+    kind = ErrorKind.TIMEOUT
+
+
+class Rejected(Failure):
+    """A person rejected the proposal, or nobody decided in time and the default is to reject."""
+
+    code = "rejected"
+    kind = ErrorKind.DENIED
+
+
+class UnknownOutcome(Failure):
+    """Nobody knows whether a `once` call happened, and it was given up."""
+
+    code = "unknown_outcome"
+    kind = ErrorKind.UNKNOWN_OUTCOME
+
+
+class Abandoned(Failure):
+    """Something outside Callboard (a plain `asyncio.timeout`, say) cancelled an effect in flight."""
+
+    code = "abandoned"
+
+
+class OutputInvalid(Failure):
+    """An agent's answer did not fit its output schema, and the repairs were used up."""
+
+    code = "output_invalid"
+    kind = ErrorKind.MALFORMED_OUTPUT
+
+
+class LimitReached(Failure):
+    """An agent reached one of its limits.
+
+    `reason` is one of turns, tool_calls, seconds, tokens, usd, depth; `partial` is what there was by then:
+    `{"text", "turns", "tool_calls", "usage"}`.
+    """
+
+    code = "limit_reached"
+    kind = ErrorKind.LIMIT
+
+    @property
+    def reason(self) -> str:
+        """Which limit."""
+        return str(self.detail.get("reason", ""))
+
+    @property
+    def partial(self) -> dict[str, Any]:
+        """The best result that there was when the limit was reached."""
+        return dict(self.detail.get("partial", {}))
+
+
+class RunFailed(CallboardError):
+    """The run did not succeed. `error` is the typed error that ended it, `run_id` the run, `status` its state."""
+
+    code = "run_failed"
+
+    def __init__(self, run_id: str, status: str, error: ErrorRecord) -> None:
+        super().__init__(f"run {run_id} {status}: {error.message}", remedy=f"callboard runs show {run_id}")
+        self.run_id = run_id
+        self.status = status
+        self.error = failure_from(error)
+        self.kind = _kind(error.kind)
+
+
+class RunCancelled(CallboardError):
+    """The run was cancelled."""
+
+    code = "run_cancelled"
+    kind = ErrorKind.CANCELLED
+
+    def __init__(self, run_id: str, reason: str = "") -> None:
+        super().__init__(f"run {run_id} was cancelled", why=reason)
+        self.run_id = run_id
+
+
+class Suspension(BaseException):
+    """Unwinds a flow's coroutine. Let it pass: only `finally` and `__aexit__` should see it."""
+
+
+class Parked(Suspension):
+    """The run waits, was handed back, or lost its lease: this coroutine ends here and is replayed later.
+
+    Effects requested while it unwinds are refused with this same exception and journal nothing.
+    """
+
+    def __init__(self, why: str = "the run waits") -> None:
+        super().__init__(
+            f"{why}: its coroutine is dropped here and replayed later. Do not catch BaseException in a flow, "
+            "and request no effects in `finally`."
+        )
+
+
+class Cancelled(Suspension):
+    """The run (or this branch of it) is being cancelled. Clean up with effects if needed, then let it go on."""
+
+    def __init__(self, why: str = "cancelled") -> None:
+        super().__init__(why)
+
+
+def failure_from(record: ErrorRecord) -> CallboardError:
+    """The error that a record describes, of the class with its code; unknown codes give a plain Failure."""
+    cls = _by_code().get(record.code, Failure)
+    error = cls(record.message, kind=_kind(record.kind), path=record.path, detail=record.detail)
+    return error
+
+
+def _kind(text: str) -> ErrorKind:
+    try:
+        return ErrorKind(text)
+    except ValueError:
+        return ErrorKind.BUG
+
+
+def _by_code() -> dict[str, type[Failure]]:
+    found: dict[str, type[Failure]] = {}
+    todo: list[type[Failure]] = [Failure]
+    while todo:
+        cls = todo.pop()
+        found[cls.code] = cls
+        todo.extend(cls.__subclasses__())
+    return found

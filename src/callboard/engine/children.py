@@ -1,0 +1,192 @@
+"""Child runs: started in the same transaction as the intent that says so."""
+
+import contextlib
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from callboard.domain.codec import decode, digest, encode
+from callboard.domain.errors import ChildFailed, Conflict, ErrorKind, LimitReached, NotFound
+from callboard.domain.event import Event, EventKind
+from callboard.domain.run import RunStatus
+from callboard.engine.flow import Flow
+from callboard.engine.replay import Move, New
+from callboard.engine.request import done_body, last_intent
+from callboard.engine.waits import Waiting
+from callboard.store.journal import Extras
+from callboard.store.letter import CANCEL, CHILD, Letter
+from callboard.store.runs import NewRun
+
+if TYPE_CHECKING:
+    from callboard.engine.branch import Branch
+    from callboard.engine.execution import Execution
+
+
+class Mode(StrEnum):
+    """What ties a child to its parent.
+
+    `await`: the parent waits for the child's output. `attached`: it goes on with a handle, and a child still
+    running when the parent ends is cancelled. `detached`: the child lives on by itself.
+    """
+
+    AWAIT = "await"
+    ATTACHED = "attached"
+    DETACHED = "detached"
+
+
+class Child:
+    """A child run that was not waited for. `id` is its run id."""
+
+    __slots__ = ("_execution", "_flow", "_path", "id")
+
+    def __init__(self, execution: "Execution", run_id: str, path: str, flow: Flow) -> None:
+        self._execution = execution
+        self.id = run_id
+        self._path = path
+        self._flow = flow
+
+    def result(self) -> "ChildResult":
+        """Waits for the child's output; an attached child only. Raises ChildFailed when it did not succeed."""
+        return ChildResult(self._execution, f"result {self.id}", self._path, self._flow, self.id)
+
+
+class _Answering(Waiting):
+    """Waits for the letter that a child sends when it ends."""
+
+    __slots__ = ("flow",)
+
+    flow: Flow
+
+    async def answered(self, branch: "Branch", place: str, path: str) -> Any:
+        """The child's output; its failure is journaled and raised."""
+        letter: Letter = await self.execution.wait(branch, f"{CHILD}{path}", None)
+        notice = decode(letter.body, type=_Notice)
+        if notice.status == RunStatus.SUCCEEDED:
+            return await self.done(place, bytes(notice.output), letter)
+        error = decode(notice.error) if notice.error else {}
+        raise await self.fail(
+            place,
+            ChildFailed(
+                f"child run {notice.run_id} {notice.status}: {error.get('message', '')}",
+                kind=_kind(error, notice.status),
+                detail={"run_id": notice.run_id, "status": notice.status, "error": error},
+            ),
+            letter,
+        )
+
+    def load(self, result: Any, event: Event) -> Any:
+        """The child's output as its flow declares it."""
+        return self.flow.output.load(result, trusted=True)
+
+
+class Spawn(_Answering):
+    """Starts a child run."""
+
+    __slots__ = ("child", "input", "labels", "mode")
+
+    def __init__(
+        self, execution: "Execution", flow: Flow, value: Any, mode: Mode, labels: dict[str, str] | None
+    ) -> None:
+        self.input = encode(value, f"the input of {flow.name}")
+        super().__init__(execution, f"spawn {flow.name}", digest(value))
+        self.flow = flow
+        self.mode = mode
+        self.labels = labels
+        self.child: str | None = None
+
+    def load(self, result: Any, event: Event) -> Any:
+        """The child's output, or a handle on it."""
+        if self.mode is Mode.AWAIT:
+            return super().load(result, event)
+        return Child(self.execution, result["run_id"], event.path, self.flow)
+
+    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+        """Starts the child and, unless it is let go, waits for it."""
+        path = f"{place}:{self.name}"
+        if self.mode is not Mode.DETACHED:
+            self.execution.children = True
+        if self.mode is Mode.AWAIT:
+            if type(move) is New:
+                new = self._new(path)
+                await self.intend(place, move, {"run_id": new.id}, Extras(children=(new,)))
+                self.execution.announce(new.id)
+                self.child = new.id
+            else:
+                self.child = last_intent(move)["run_id"]
+            return await self.answered(branch, place, path)
+        new = self._new(path)
+        body = done_body(encode({"run_id": new.id}))
+        await self.execution.record(EventKind.DONE, path, self.digest, body, 0, Extras(children=(new,)))
+        self.execution.announce(new.id)
+        return Child(self.execution, new.id, path, self.flow)
+
+    async def withdraw(self, branch: "Branch", place: str, move: Move) -> None:
+        """Cancels the child with the effect that waits for it."""
+        services, run = self.execution.services, self.execution.run
+        child = self.child or last_intent(move).get("run_id")
+        if child is not None:
+            with contextlib.suppress(Conflict, NotFound):  # it has ended by itself
+                now = services.clock.now()
+                await services.store.inbox.send(run.tenant, child, CANCEL, b'"its parent no longer waits"', now)
+                self.execution.announce(child)
+
+    def _new(self, path: str) -> NewRun:
+        run, services = self.execution.run, self.execution.services
+        if run.depth + 1 > services.settings.depth:
+            raise LimitReached(
+                f"child runs nest deeper than {services.settings.depth}",
+                path=path,
+                detail={"reason": "depth"},
+                remedy="raise `depth` in the settings if that is meant",
+            )
+        return NewRun(
+            id=services.ids.new(),
+            tenant=run.tenant,
+            flow=self.flow.name,
+            version=self.flow.version,
+            input=self.input,
+            digest=self.digest,
+            at=services.clock.now(),
+            priority=run.priority,
+            labels=self.labels,
+            depth=run.depth + 1,
+            parent=run.id,
+            parent_path=path,
+            detached=self.mode is Mode.DETACHED,
+        )
+
+
+class ChildResult(_Answering):
+    """Waits for an attached child."""
+
+    __slots__ = ("path", "run_id")
+
+    def __init__(self, execution: "Execution", name: str, path: str, flow: Flow, run_id: str) -> None:
+        super().__init__(execution, name)
+        self.path = path
+        self.flow = flow
+        self.run_id = run_id
+
+    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+        """Waits for the child's letter."""
+        await self.intend(place, move, {"run_id": self.run_id})
+        return await self.answered(branch, place, self.path)
+
+
+class _Notice(msgspec.Struct):
+    """The letter that a child sends to its parent when it ends."""
+
+    run_id: str
+    status: RunStatus
+    output: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw | None = None
+
+
+def _kind(error: dict[str, Any], status: RunStatus) -> ErrorKind:
+    if status is RunStatus.CANCELLED:
+        return ErrorKind.CANCELLED
+    try:
+        return ErrorKind(error.get("kind", ""))
+    except ValueError:
+        return ErrorKind.BUG

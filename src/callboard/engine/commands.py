@@ -1,0 +1,122 @@
+"""What doors ask of runs: start, signal, cancel, decide, requeue, fork."""
+
+from typing import Any
+
+from callboard.dispatch.bell import Hint, News
+from callboard.domain.codec import digest, encode
+from callboard.domain.errors import InputInvalid, Unencodable
+from callboard.domain.run import Run, RunStatus
+from callboard.engine.flow import Flow
+from callboard.engine.services import Services
+from callboard.store.approvals import ApprovalStatus
+from callboard.store.letter import CANCEL, SIGNAL
+from callboard.store.runs import NewRun, Started
+
+_KEY_LENGTH = 512
+
+
+class Commands:
+    """Each writes one transaction and rings."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def start(
+        self,
+        flow: Flow,
+        value: Any,
+        *,
+        tenant: str,
+        key: str | None = None,
+        priority: int = 0,
+        labels: dict[str, str] | None = None,
+    ) -> Started:
+        """Starts a run, or finds the one that the key made. Raises InputInvalid, KeyConflict, StoreError."""
+        services = self._services
+        _check(tenant, key, priority, labels)
+        body = self._payload(value, f"the input of {flow.name}")
+        flow.input.load(value)
+        new = NewRun(
+            id=services.ids.new(),
+            tenant=tenant,
+            flow=flow.name,
+            version=flow.version,
+            input=body,
+            digest=digest(value),
+            at=services.clock.now(),
+            key=key,
+            priority=priority,
+            labels=labels,
+        )
+        started = await services.store.runs.start(new)
+        services.bell.ring((Hint(News.READY, started.run_id),))
+        return started
+
+    async def signal(self, tenant: str, run_id: str, name: str, value: Any) -> RunStatus:
+        """Sends a signal. Raises NotFound, Conflict when the run has ended."""
+        if not name:
+            raise InputInvalid(f"signal name {name!r} is empty", remedy="name the signal that the flow waits for")
+        body = self._payload(value, f"the signal {name}")
+        return await self._send(tenant, run_id, f"{SIGNAL}{name}", body)
+
+    async def cancel(self, tenant: str, run_id: str, reason: str = "") -> RunStatus:
+        """Asks a run to end. Raises NotFound, Conflict when it has ended."""
+        status = await self._send(tenant, run_id, CANCEL, encode(reason or "cancelled"))
+        if status is RunStatus.BLOCKED:
+            await self.requeue(tenant, run_id, "to be cancelled")
+        return status
+
+    async def decide(
+        self, tenant: str, approval_id: str, status: ApprovalStatus, *, value: Any = None, by: str, note: str = ""
+    ) -> RunStatus:
+        """Answers a question. For an edit `value` is the new proposal. Raises NotFound, Conflict."""
+        approval = await self._services.store.approvals.get(tenant, approval_id)
+        if status is ApprovalStatus.APPROVED:
+            value = approval.proposal
+        body = self._payload({"status": status, "value": value, "by": by, "note": note}, "the decision")
+        now = self._services.clock.now()
+        run_id, after = await self._services.store.approvals.decide(tenant, approval_id, status, body, by, now)
+        self._ring(run_id)
+        return after
+
+    async def requeue(self, tenant: str, run_id: str, reason: str = "") -> Run:
+        """Makes a blocked, failed or dead run go on. Raises NotFound, Conflict."""
+        run = await self._services.store.runs.requeue(tenant, run_id, reason, self._services.clock.now())
+        self._ring(run_id)
+        return run
+
+    async def fork(self, tenant: str, run_id: str, at_seq: int) -> Run:
+        """A new run that shares the history up to that event. Raises NotFound, InputInvalid, Conflict."""
+        services = self._services
+        run = await services.store.runs.fork(tenant, run_id, at_seq, services.ids.new(), services.clock.now())
+        self._ring(run.id)
+        return run
+
+    async def _send(self, tenant: str, run_id: str, name: str, body: bytes) -> RunStatus:
+        status = await self._services.store.inbox.send(tenant, run_id, name, body, self._services.clock.now())
+        self._ring(run_id)
+        return status
+
+    def _ring(self, run_id: str) -> None:
+        self._services.bell.ring((Hint(News.READY, run_id), Hint(News.INBOX, run_id)))
+
+    def _payload(self, value: Any, what: str) -> bytes:
+        body = encode(value, what)
+        limit = self._services.settings.payload
+        if len(body) > limit:
+            raise Unencodable(
+                f"{what} has {len(body):,} bytes, the limit is {limit:,}", remedy="pass a reference to where it is kept"
+            )
+        return body
+
+
+def _check(tenant: str, key: str | None, priority: int, labels: dict[str, str] | None) -> None:
+    if not tenant or not isinstance(tenant, str):
+        raise InputInvalid(f"tenant={tenant!r} is empty", remedy="name the tenant")
+    if key is not None and not (isinstance(key, str) and 0 < len(key) <= _KEY_LENGTH):
+        raise InputInvalid(f"key={key!r} is not a text of 1 to {_KEY_LENGTH} characters", remedy="shorten the key")
+    if not isinstance(priority, int) or not -1_000_000 <= priority <= 1_000_000:
+        raise InputInvalid(f"priority={priority!r} is not a whole number", remedy="use 0; higher runs earlier")
+    for name, text in (labels or {}).items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise InputInvalid(f"label {name!r}={text!r} is not text", remedy="labels map text to text")

@@ -1,0 +1,301 @@
+"""What a flow holds: the effects it may request."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, overload
+
+from callboard.domain.codec import digest, encode
+from callboard.domain.errors import InputInvalid
+from callboard.domain.event import EventKind
+from callboard.domain.retry import NEVER, Retry
+from callboard.engine.branch import Branch, Scope
+from callboard.engine.calls import Call, Effect, Guard, step_effect
+from callboard.engine.children import Child, Mode, Spawn
+from callboard.engine.flow import Flow
+from callboard.engine.once import OnceCall
+from callboard.engine.parallel import Gather, Race, TimeLimit
+from callboard.engine.shape import Shape
+from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
+from callboard.streams.stream import Chunk
+
+if TYPE_CHECKING:
+    from callboard.engine.execution import Execution
+
+T = TypeVar("T")
+A = TypeVarTuple("A")
+
+
+class Context:
+    """The effects of one run. Everything that a flow does to the world or learns from it goes through here.
+
+    Await effects in the flow itself or in functions it awaits; for parallel work use `gather`. When the run
+    waits, its coroutine is dropped (`finally` blocks run, and may request nothing) and replayed later.
+    """
+
+    __slots__ = ("_chunks", "_execution")
+
+    def __init__(self, execution: "Execution") -> None:
+        self._execution = execution
+        self._chunks = 0
+
+    @property
+    def run_id(self) -> str:
+        """The id of this run."""
+        return self._execution.run.id
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that this run belongs to."""
+        return self._execution.run.tenant
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key that the run was started with."""
+        return self._execution.run.key
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the run was started with."""
+        return dict(self._execution.run.labels)
+
+    @property
+    def depth(self) -> int:
+        """How many runs are above this one: 0 for a run that nobody spawned."""
+        return self._execution.run.depth
+
+    def step(
+        self,
+        fn: Callable[[*A], Awaitable[T] | T],
+        *args: *A,
+        name: str | None = None,
+        timeout: float | None = None,
+        retry: Retry = NEVER,
+    ) -> Awaitable[T]:
+        """Calls a function and journals what it returns; a replay returns that instead of calling again.
+
+        The function may be called again if the process dies before its result is journaled: for anything
+        that must not happen twice use a tool. A function that is not async runs in a thread.
+
+        Args:
+            fn: what to call. Its return annotation, if any, is the type of the replayed result.
+            args: its arguments, JSON-like: a digest of them is compared on replay.
+            name: how the journal names it; the function's name by default.
+            timeout: seconds, the settings' `step_timeout` by default.
+            retry: how to repeat it when it raises.
+
+        Raises:
+            StepFailed: it raised, or its result cannot be stored.
+            TimedOut: the time limit was reached.
+        """
+        execution = self._execution
+        limit = execution.services.settings.step_timeout if timeout is None else timeout
+        return Call(  # type: ignore[return-value]
+            execution, name or getattr(fn, "__name__", "step"), digest(args) if args else b"",
+            step_effect(fn, args, limit, retry),
+        )  # fmt: skip
+
+    def effect(self, name: str, asked: bytes, effect: Effect, *, full: bool = False) -> Awaitable[Any]:
+        """Requests an effect under a guard; what tools and model calls are built on.
+
+        `asked` is a digest over what the effect is asked to do. With `full`, an Outcome is returned.
+        """
+        kind = OnceCall if effect.guard is Guard.ONCE else Call
+        return kind(self._execution, name, asked, effect, full=full)  # type: ignore[return-value]
+
+    def gather(self, *work: Awaitable[Any]) -> Awaitable[list[Any]]:
+        """Runs effects or coroutines side by side; all of them settle.
+
+        Returns their values in order, or raises the failure of the first in order that failed.
+        """
+        return Gather(self._execution, work)  # type: ignore[return-value]
+
+    def race(self, *work: Awaitable[Any]) -> Awaitable[tuple[int, Any]]:
+        """Runs effects or coroutines side by side until one ends; the others are cancelled.
+
+        Returns the index and the value of the one that ended first, or raises its failure. A `once` call in
+        flight in a losing branch settles first.
+        """
+        if not work:
+            raise InputInvalid("race() was given nothing to run", remedy="give it at least one effect")
+        return Race(self._execution, work)  # type: ignore[return-value]
+
+    def timeout(self, seconds: float, work: Awaitable[T]) -> Awaitable[T]:
+        """Runs an effect or a coroutine for so many seconds at most, counted across waits and crashes.
+
+        Raises TimedOut when the time is up; what was in flight is cancelled.
+        """
+        return TimeLimit(self._execution, _seconds(seconds), work)  # type: ignore[return-value]
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Waits. A long wait costs no memory anywhere."""
+        return Sleep(self._execution, _seconds(seconds))  # type: ignore[return-value]
+
+    def sleep_until(self, when: float) -> Awaitable[None]:
+        """Waits until a time in seconds since the Unix epoch."""
+        return Sleep(self._execution, 0.0, when)  # type: ignore[return-value]
+
+    @overload
+    def wait(self, signal: str, *, timeout: float | None = None) -> Awaitable[Any]: ...
+    @overload
+    def wait(self, signal: str, *, timeout: float | None = None, type: type[T]) -> Awaitable[T]: ...
+    def wait(self, signal: str, *, timeout: float | None = None, type: Any = Any) -> Awaitable[Any]:
+        """Waits for a signal of that name, for `timeout` seconds at most, and returns its value.
+
+        Signals of one name are consumed in the order in which they were sent; one that came early is kept.
+        Raises TimedOut.
+        """
+        shape = None if type is Any else Shape(type, f"the signal {signal!r}")
+        seconds = None if timeout is None else _seconds(timeout)
+        return Signal(self._execution, signal, seconds, shape)  # type: ignore[return-value]
+
+    def ask(
+        self, proposal: Any, *, timeout: float | None = None, otherwise: Literal["reject", "approve", "fail"] = "reject"
+    ) -> Awaitable[Decision]:
+        """Asks a person to approve, reject or edit a proposal, and returns the Decision.
+
+        Args:
+            proposal: what they decide about, JSON-like.
+            timeout: seconds after which nobody can decide any more.
+            otherwise: what counts then: `reject` (the decision's status is `expired`), `approve`, or `fail`
+                (TimedOut is raised).
+        """
+        if otherwise not in ("reject", "approve", "fail"):
+            raise InputInvalid(f"otherwise={otherwise!r} is unknown", remedy="use reject, approve or fail")
+        seconds = None if timeout is None else _seconds(timeout)
+        return Ask(  # type: ignore[return-value]
+            self._execution, encode(proposal, "the proposal"), digest(proposal), seconds, otherwise
+        )
+
+    @overload
+    def spawn(self, flow: Any, input: Any, *, labels: dict[str, str] | None = None) -> Awaitable[Any]: ...
+    @overload
+    def spawn(
+        self, flow: Any, input: Any, *, mode: Literal["attached", "detached"], labels: dict[str, str] | None = None
+    ) -> Awaitable[Child]: ...
+    def spawn(
+        self, flow: Any, input: Any, *, mode: str = "await", labels: dict[str, str] | None = None
+    ) -> Awaitable[Any]:
+        """Starts a child run.
+
+        Args:
+            flow: a flow or an agent.
+            input: its input.
+            mode: `await` waits for its output, which is returned; ChildFailed is raised when it did not
+                succeed. `attached` returns a Child at once, and cancels it when this run ends before it.
+                `detached` returns a Child that lives on by itself.
+            labels: labels of the child.
+        """
+        target = flow if isinstance(flow, Flow) else getattr(flow, "flow", None)
+        if not isinstance(target, Flow):
+            raise InputInvalid(f"{flow!r} is neither a flow nor an agent", remedy="decorate it with @app.flow")
+        if mode not in tuple(Mode):
+            raise InputInvalid(f"mode={mode!r} is unknown", remedy="use await, attached or detached")
+        return Spawn(self._execution, target, input, Mode(mode), labels)  # type: ignore[return-value]
+
+    def now(self) -> Awaitable[float]:
+        """The time, in seconds since the Unix epoch; the same again on replay."""
+        return Value(self._execution, "now", self._execution.services.clock.now)  # type: ignore[return-value]
+
+    def random(self) -> Awaitable[float]:
+        """A random number in [0, 1); the same again on replay."""
+        return Value(self._execution, "random", self._execution.services.chance.random)  # type: ignore[return-value]
+
+    def uuid(self) -> Awaitable[str]:
+        """A fresh random UUID as text; the same again on replay."""
+        bits = self._execution.services.chance.getrandbits
+        return Value(  # type: ignore[return-value]
+            self._execution, "uuid", lambda: str(uuid.UUID(int=bits(128), version=4))
+        )
+
+    def label(self, **labels: str) -> Awaitable[None]:
+        """Sets labels on the run, by which it can be found."""
+        texts = {name: str(value) for name, value in labels.items()}
+        value = Value(self._execution, "label", lambda: None, texts)
+        value.digest = digest(texts)
+        return value  # type: ignore[return-value]
+
+    async def patched(self, name: str) -> bool:
+        """True in runs that reach this point under code that has the change `name`, False in older ones.
+
+        Guard a change with it, and runs that were recorded before the change still replay.
+        """
+        execution = self._execution
+        branch = self._branch(f"patched {name}")
+        known = execution.replay.patched(name, branch.scope.peek())
+        if known is None:
+            execution.replay.settle_patch(name)
+            await _Marker(execution, name)
+            known = True
+        return known
+
+    def progress(self, value: Any) -> None:
+        """Tells whoever watches this run how far it is. Not journaled; silent while the past is replayed."""
+        execution = self._execution
+        branch = self._branch("progress")
+        if not execution.replay.knows(branch.scope.peek()):
+            self._chunks += 1
+            execution.services.stream.publish(
+                Chunk(self.run_id, execution.claim.epoch, branch.scope.prefix, self._chunks, "progress", value)
+            )
+
+    def delta(self, path: str, value: Any) -> None:
+        """Publishes a live piece of an effect that is in flight, such as a token. Not journaled."""
+        self._chunks += 1
+        self._execution.services.stream.publish(
+            Chunk(self.run_id, self._execution.claim.epoch, path, self._chunks, "delta", value)
+        )
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Numbers the effects within apart from those around: what happens inside can change by itself."""
+        branch = self._branch(f"scope {name}")
+        outer = branch.scope
+        place = outer.take()
+        mismatch = self._execution.replay.enter(place, name)
+        if mismatch is not None:
+            raise self._execution.block(mismatch.blocked)
+        branch.scope = Scope(f"{place}/")
+        try:
+            yield
+        finally:
+            branch.scope = outer
+
+    def _branch(self, what: str) -> Branch:
+        execution = self._execution
+        branch = execution.current
+        if branch is None or execution.stopping is not None:
+            for _ in execution.refuse(what):
+                pass
+        assert branch is not None
+        return branch
+
+
+class _Marker(Value):
+    """Journals that the run has a change."""
+
+    __slots__ = ("patch",)
+
+    def __init__(self, execution: "Execution", patch: str) -> None:
+        super().__init__(execution, "patched", None)
+        self.patch = patch
+
+    def __await__(self) -> Any:
+        # It takes no place: runs from before the change have none to give.
+        return (yield (self, "", None))
+
+    def settles_first(self, move: Any) -> bool:
+        """It is done at once."""
+        return True
+
+    async def perform(self, branch: Branch, place: str, move: Any) -> None:
+        """Journals the marker."""
+        await self.execution.record(EventKind.PATCHED, f":{self.patch}", b"", b"")
+
+
+def _seconds(value: float) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e10:
+        raise InputInvalid(f"{value!r} is not a number of seconds", remedy="give a number from 0 to 10 thousand million")
+    return float(value)
+
+

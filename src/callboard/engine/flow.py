@@ -1,0 +1,67 @@
+"""Flows: durable async functions, by name and version."""
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from callboard.domain.errors import InputInvalid
+from callboard.engine.shape import Shape
+
+if TYPE_CHECKING:
+    from callboard.engine.context import Context
+
+Body = Callable[["Context", Any], Awaitable[Any]]
+
+
+class Flow:
+    """A durable function `async def f(ctx, input) -> output`.
+
+    Args:
+        fn: the function.
+        name: how runs and claims name it; the function's name by default.
+        version: declared by its author. Runs stay with workers that have their version; raise it when the
+            code changes in a way that `ctx.patched` cannot bridge.
+    """
+
+    def __init__(self, fn: Body, *, name: str | None = None, version: str = "1") -> None:
+        self.fn = fn
+        self.name = name or getattr(fn, "__name__", "flow")
+        self.version = str(version)
+        if "@" in self.name or not self.name:
+            raise InputInvalid(f"flow name {self.name!r} is empty or contains '@'", remedy="choose another name")
+        if not inspect.iscoroutinefunction(fn):
+            raise InputInvalid(f"flow {self.name} is not an async function", remedy="declare it with `async def`")
+        parameters = list(inspect.signature(fn).parameters.values())
+        if len(parameters) != 2:
+            raise InputInvalid(
+                f"flow {self.name} takes {len(parameters)} parameters", remedy="declare it as `async def f(ctx, input)`"
+            )
+        hints = _hints(fn, self.name)
+        given = hints.get(parameters[1].name, Any)
+        self.input = Shape(given, f"the input of {self.name}")
+        self.output = Shape(hints.get("return", Any), f"the output of {self.name}")
+        self.__doc__ = fn.__doc__
+
+    @property
+    def full_name(self) -> str:
+        """Name and version as claims match them: `name@version`."""
+        return f"{self.name}@{self.version}"
+
+    def __call__(self, ctx: "Context", value: Any) -> Awaitable[Any]:
+        """Runs the function as a part of the calling run, in the caller's scope."""
+        return self.fn(ctx, value)
+
+    def __repr__(self) -> str:
+        return f"Flow({self.full_name})"
+
+
+def _hints(fn: Body, name: str) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(fn)
+    except NameError as error:
+        raise InputInvalid(
+            f"flow {name}: its annotations cannot be resolved",
+            why=str(error),
+            remedy="import the named types at module level, not only under TYPE_CHECKING",
+        ) from error

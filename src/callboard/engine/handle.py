@@ -1,0 +1,79 @@
+"""A handle on a run, wherever it is executed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from callboard.domain.errors import ErrorRecord, RunCancelled, RunFailed
+from callboard.domain.event import Event
+from callboard.domain.run import Run, RunStatus
+from callboard.engine.commands import Commands
+from callboard.engine.flow import Flow
+from callboard.engine.results import Results
+from callboard.engine.services import Services
+from callboard.streams.stream import Chunk
+
+_LOOK = 0.1  # seconds between looks at a journal that is being followed
+
+
+class RunHandle:
+    """One run: its result, status and events, and what can be done to it. `id` is the run's id."""
+
+    def __init__(
+        self, services: Services, commands: Commands, results: Results, tenant: str, run_id: str, flow: Flow | None
+    ) -> None:
+        self._services = services
+        self._commands = commands
+        self._results = results
+        self._flow = flow
+        self.tenant = tenant
+        self.id = run_id
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.id})"
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """Waits for the run to end and returns its output, as the type that its flow declares.
+
+        Raises RunFailed (with the typed error in `.error`), RunCancelled, or TimeoutError after `timeout` seconds.
+        """
+        outcome = await self._results.outcome(self.tenant, self.id, timeout)
+        if outcome.status is RunStatus.SUCCEEDED:
+            output = outcome.output
+            return output if self._flow is None else self._flow.output.load(output, trusted=True)
+        error = outcome.error or ErrorRecord("failure", "bug", "no reason was recorded")
+        if outcome.status is RunStatus.CANCELLED:
+            raise RunCancelled(self.id, error.message)
+        raise RunFailed(self.id, outcome.status, error)
+
+    async def run(self) -> Run:
+        """The run's row. Raises NotFound."""
+        return await self._services.store.runs.get(self.tenant, self.id)
+
+    async def status(self) -> RunStatus:
+        """Where the run stands. Raises NotFound."""
+        return (await self.run()).status
+
+    async def cancel(self, reason: str = "") -> None:
+        """Asks the run to end. Raises Conflict when it has ended."""
+        await self._commands.cancel(self.tenant, self.id, reason)
+
+    async def signal(self, name: str, value: Any = None) -> None:
+        """Sends a signal, JSON-like. Raises Conflict when the run has ended."""
+        await self._commands.signal(self.tenant, self.id, name, value)
+
+    async def events(self, after: int = -1) -> AsyncIterator[Event]:
+        """The run's journal from the event after `after` on, as it grows, until the run has ended."""
+        while True:
+            ended = (await self.run()).status.ended
+            for event in await self._services.store.journal.read(self.tenant, self.id, after=after):
+                after = event.seq
+                yield event
+            if ended:
+                return
+            await asyncio.sleep(_LOOK)
+
+    async def stream(self) -> AsyncIterator[Chunk]:
+        """Live progress and token deltas from now on. Never the truth: use `events` for that."""
+        async for chunk in self._services.stream.follow(self.id):
+            yield chunk

@@ -1,0 +1,94 @@
+"""The sweep: due timers, dead workers, ready runs that nobody announced, letters that nobody rang for."""
+
+import asyncio
+import contextlib
+from typing import Protocol
+
+from callboard.domain.errors import StoreError
+from callboard.dispatch.bell import Hint, News
+from callboard.engine.clock import Timer
+from callboard.engine.services import Services
+
+_DUE_AT_ONCE = 1_000
+
+
+class Sweeping(Protocol):
+    """What the sweep tells its worker."""
+
+    id: str
+
+    def nudge(self) -> None:
+        """There may be something to claim."""
+        ...
+
+    def watch(self, inboxes: dict[str, int]) -> None:
+        """Inbox counters of the worker's runs."""
+        ...
+
+    def suspects(self, count: int, now: float) -> None:
+        """Ready runs that are suspected of killing workers."""
+        ...
+
+
+class Recovery:
+    """Looks into the store every `sweep` seconds, and whenever a timer that it knows of is due."""
+
+    def __init__(self, services: Services, worker: Sweeping) -> None:
+        self._services = services
+        self._worker = worker
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
+        self._next_due: float | None = None
+
+    def start(self) -> None:
+        """Begins to sweep, at once."""
+        self._task = asyncio.get_running_loop().create_task(self._sweep_forever())
+
+    async def stop(self) -> None:
+        """Ends it."""
+        self._stopping = True
+        self._wake.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def due(self, when: float) -> None:
+        """A run waits until then: look at that time, not only at the next sweep."""
+        if self._next_due is None or when < self._next_due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._next_due = when
+            self._timer = self._services.clock.call_at(when, self._wake.set)
+
+    async def tick(self) -> None:
+        """One sweep. Raises StoreError."""
+        services, worker = self._services, self._worker
+        claims, settings = services.store.claims, services.settings
+        now = services.clock.now()
+        outlook = await claims.outlook(worker.id)
+        if outlook.next_due is not None and outlook.next_due <= now:
+            while await claims.wake_due(now, _DUE_AT_ONCE) == _DUE_AT_ONCE:
+                pass
+            outlook = await claims.outlook(worker.id)
+            worker.nudge()
+        taken = await claims.take_over(worker.id, settings.lease, settings.max_deaths, now)
+        if taken.dead:
+            services.bell.ring([Hint(News.ENDED, run_id) for run_id in taken.dead])
+        if taken.ready or outlook.ready:
+            worker.nudge()
+        worker.watch(outlook.inboxes)
+        worker.suspects(outlook.suspects, services.clock.monotonic())
+        self._next_due = None
+        if outlook.next_due is not None and outlook.next_due > now:
+            self.due(outlook.next_due)
+
+    async def _sweep_forever(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            with contextlib.suppress(StoreError):  # the next sweep tries again
+                await self.tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._services.settings.sweep)

@@ -1,0 +1,171 @@
+"""Replay: what a journal answers to each effect that a flow requests. Pure: no I/O, no clock.
+
+Effects are known by their place: a path of ordinals that does not depend on timing. `3` is the fourth effect
+of a run; `3/1` the second effect within the scope that the fourth opened; `3.0/1` the second effect of the
+first parallel branch there. An event's path is `place:name`.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from callboard.domain.errors import ErrorKind, ErrorRecord
+from callboard.domain.event import Event, EventKind
+from callboard.store.runs import Blocked
+
+_record = msgspec.json.Decoder(ErrorRecord)
+_OUTCOMES = (EventKind.DONE, EventKind.FAILED, EventKind.CANCELLED, EventKind.ABANDONED)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The outcome is known: return it. `lost` are intents before it that never got an outcome."""
+
+    event: Event
+    lost: tuple[Event, ...] = ()
+
+
+class New(msgspec.Struct, frozen=True):
+    """Never begun, as far as the journal knows: execute it. `retries` failed before."""
+
+    retries: tuple[Event, ...] = ()
+
+
+class Open(msgspec.Struct, frozen=True):
+    """An intent without an outcome: `intents` in order, the last one counts."""
+
+    intents: tuple[Event, ...]
+    retries: tuple[Event, ...] = ()
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """The journal has something else here: block the run."""
+
+    blocked: Blocked
+
+
+Move = Recorded | New | Open | Mismatch
+_NEW = New()
+
+
+class Replay:
+    """A run's journal, folded. Outcomes leave it as they are returned, so that what is left over shows."""
+
+    __slots__ = ("_containers", "_intents", "_outcomes", "_patches", "_retries")
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._outcomes: dict[str, Event] = {}
+        self._intents: dict[str, list[Event]] = {}
+        self._retries: dict[str, list[Event]] = {}
+        self._patches: dict[str, bool] = {}
+        self._containers: dict[str, str] = {}
+        ended: Event | None = None
+        for event in events:
+            kind = event.kind
+            if kind in _OUTCOMES:
+                place = event.path.partition(":")[0]
+                self._outcomes[place] = event
+                if "/" in place:
+                    self._contain(place)
+            elif kind is EventKind.INTENT:
+                place = event.path.partition(":")[0]
+                self._intents.setdefault(place, []).append(event)
+                self._contain(place)
+            elif kind is EventKind.RETRY:
+                place = event.path.partition(":")[0]
+                self._retries.setdefault(place, []).append(event)
+                self._intents.pop(place, None)  # that attempt is answered: it failed
+            elif kind is EventKind.PATCHED:
+                self._patches[event.path.partition(":")[2]] = True
+            elif kind is EventKind.RUN_FAILED:
+                ended = event
+            elif kind is EventKind.REQUEUED and ended is not None:
+                self._forget(ended)
+                ended = None
+
+    def answer(self, place: str, name: str, digest: bytes) -> Move:
+        """What the journal says to the effect `name` at `place`, asked to do what `digest` is over."""
+        event = self._outcomes.get(place)
+        if event is not None:
+            if event.digest != digest or event.path != f"{place}:{name}":
+                return _mismatch(event, place, name, digest)
+            del self._outcomes[place]
+            intents = self._intents.pop(place, None)
+            return Recorded(event, tuple(intents[:-1]) if intents and len(intents) > 1 else ())
+        intents = self._intents.pop(place, None)
+        retries = tuple(self._retries.pop(place, ()))
+        if intents is not None:
+            if intents[-1].digest != digest or intents[-1].path != f"{place}:{name}":
+                return _mismatch(intents[-1], place, name, digest)
+            return Open(tuple(intents), retries)
+        if place in self._containers:
+            inner = self._containers[place]
+            return Mismatch(Blocked(f"{place}:{name}", f"effects inside a scope ({inner})", f"the effect {name}"))
+        return New(retries) if retries else _NEW
+
+    def enter(self, place: str, name: str) -> Mismatch | None:
+        """Opens a scope at a place; a mismatch when the journal has an effect there instead."""
+        event = self._outcomes.get(place) or (self._intents.get(place) or [None])[0]
+        if event is None:
+            return None
+        return Mismatch(Blocked(f"{place}:{name}", f"the effect {event.path}", f"a scope ({name})"))
+
+    def knows(self, place: str) -> bool:
+        """True when the journal has anything at this place that was not yet returned."""
+        return place in self._outcomes or place in self._intents or place in self._containers
+
+    def patched(self, name: str, place: str) -> bool | None:
+        """Whether the run has the change `name`: True or False once that is settled, None if it is new here.
+
+        `place` is where the run's next effect would stand: if the journal knows it, the run went on from here
+        without the change.
+        """
+        known = self._patches.get(name)
+        if known is None and self.knows(place):
+            self._patches[name] = known = False
+        return known
+
+    def settle_patch(self, name: str) -> None:
+        """The run has the change from here on."""
+        self._patches[name] = True
+
+    def skip(self, prefix: str) -> None:
+        """Drops what was recorded below a place: branches that lost and are not driven again."""
+        for known in (self._outcomes, self._intents, self._retries):
+            for place in [p for p in known if p.startswith(prefix)]:
+                del known[place]
+
+    def leftover(self) -> Event | None:
+        """The first recorded effect that the flow ended without asking for."""
+        return min(self._outcomes.values(), key=lambda e: e.seq, default=None)
+
+    def _contain(self, place: str) -> None:
+        while (slash := place.rfind("/")) > 0:
+            inner = place
+            place = place[:slash]
+            place = place[: place.rfind(".")] if place.rfind(".") > place.rfind("/") else place
+            if place in self._containers:
+                return
+            self._containers[place] = inner
+
+    def _forget(self, ended: Event) -> None:
+        """After a requeue: the effect whose failure ended the run counts as not done, and is done again."""
+        path = _record.decode(ended.body).path
+        if path is None:
+            return
+        place = path.partition(":")[0]
+        event = self._outcomes.get(place)
+        if event is None or event.kind is not EventKind.FAILED:
+            return
+        del self._outcomes[place]
+        self._retries.pop(place, None)
+        # Of an unknown outcome the intent stands: it must still be settled before anything is done again.
+        if _record.decode(event.body).kind != ErrorKind.UNKNOWN_OUTCOME:
+            self._intents.pop(place, None)
+
+
+def _mismatch(event: Event, place: str, name: str, digest: bytes) -> Mismatch:
+    recorded, requested = f"the effect {event.path}", f"the effect {place}:{name}"
+    if recorded == requested:
+        recorded += f" with arguments {event.digest.hex() or 'none'}"
+        requested += f" with arguments {digest.hex() or 'none'}"
+    return Mismatch(Blocked(f"{place}:{name}", recorded, requested))

@@ -1,0 +1,185 @@
+"""Runs one claimed run: input in, flow driven, end written."""
+
+import asyncio
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from callboard.domain.codec import decode, encode
+from callboard.domain.errors import (
+    CallboardError,
+    Cancelled,
+    ErrorKind,
+    ErrorRecord,
+    LeaseLost,
+    Parked,
+    StoreError,
+    Suspension,
+    Unencodable,
+)
+from callboard.domain.event import Event, EventKind
+from callboard.domain.run import RunStatus
+from callboard.engine.context import Context
+from callboard.engine.execution import Execution
+from callboard.engine.flow import Flow
+from callboard.engine.services import Services
+from callboard.store.claims import Claimed, Finish, Release
+from callboard.store.runs import Blocked
+
+_ENDS = {
+    RunStatus.SUCCEEDED: EventKind.RUN_SUCCEEDED,
+    RunStatus.FAILED: EventKind.RUN_FAILED,
+    RunStatus.CANCELLED: EventKind.RUN_CANCELLED,
+    RunStatus.BLOCKED: EventKind.RUN_BLOCKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How executing a claimed run ended: the status it has now, None if this worker lost it."""
+
+    status: RunStatus | None
+    woken: tuple[str, ...] = ()
+    wake_at: float | None = None
+    unreleased: bool = False
+
+
+class Runner:
+    """Executes one claimed run until it ends, waits, or is taken away."""
+
+    def __init__(self, claimed: Claimed, flow: Flow, services: Services) -> None:
+        self._claimed = claimed
+        self._services = services
+        self._flow = flow
+        self.execution = Execution(claimed, flow, services)
+
+    async def run(self) -> End:
+        """Drives the flow and writes how it ended."""
+        execution = self.execution
+        execution.root.task = asyncio.current_task()
+        execution.mailbox.receive(self._claimed.letters)
+        try:
+            output = await self._drive()
+        except Parked:
+            return await self._unwound()
+        except Cancelled as cancelled:
+            return await self._finish(RunStatus.CANCELLED, encode(str(cancelled)))
+        except asyncio.CancelledError:
+            # Nothing of the flow's is in flight any more: the process is ending around us. Write nothing.
+            execution.stop("the process ends")
+            return End(None, unreleased=True)
+        except (Exception, Suspension) as error:
+            if execution.stopping is not None:
+                return await self._unwound()
+            return await self._failed(error)
+        if execution.stopping is not None:
+            return await self._unwound()
+        return await self._succeeded(output)
+
+    async def _drive(self) -> Any:
+        execution, flow = self.execution, self._flow
+        if execution.root.doomed is not None and len(self._claimed.events) == 1:
+            raise Cancelled(execution.root.doomed)  # cancelled before it began
+        stored = decode(self._claimed.events[0].body) if self._claimed.events[0].body else None
+        value = flow.input.load(stored)
+        return await execution.drive(execution.root, flow.fn(Context(execution), value))  # type: ignore[arg-type]
+
+    async def _succeeded(self, output: Any) -> End:
+        left = self.execution.replay.leftover()
+        if left is not None:
+            self.execution.block(_ended_early(left))
+            return await self._unwound()
+        try:
+            body = encode(output, f"the output of {self._flow.name}")
+            self._check_size(body)
+        except Unencodable as error:
+            return await self._finish(RunStatus.FAILED, encode(error.record()))
+        return await self._finish(RunStatus.SUCCEEDED, body)
+
+    async def _failed(self, error: BaseException) -> End:
+        left = self.execution.replay.leftover()
+        if left is not None and not isinstance(error, CallboardError):
+            self.execution.block(_ended_early(left, error))
+            return await self._unwound()
+        return await self._finish(RunStatus.FAILED, encode(_record(error)))
+
+    async def _unwound(self) -> End:
+        """The coroutine was dropped: parked, handed back, blocked, or lost."""
+        execution = self.execution
+        if execution.blocked is not None:
+            return await self._finish(RunStatus.BLOCKED, encode(execution.blocked.record()))
+        if isinstance(execution.failed, LeaseLost):
+            return End(None)
+        if execution.failed is not None or not (execution.released or execution.parked):
+            return await self._release()
+        if execution.released:
+            return End(RunStatus.READY)
+        return End(RunStatus.WAITING, wake_at=execution.wake_at)
+
+    async def _release(self) -> End:
+        try:
+            await self._services.store.claims.settle(self.execution.claim, Release())
+        except LeaseLost:
+            return End(None)
+        except StoreError:
+            return End(None, unreleased=True)
+        return End(RunStatus.READY)
+
+    async def _finish(self, status: RunStatus, body: bytes) -> End:
+        execution = self.execution
+        event = Event(
+            execution.seq, _ENDS[status], "", b"", int(self._services.clock.now() * 1e6), 0, body
+        )
+        error = None if status is RunStatus.SUCCEEDED else self._error(status, body)
+        end = Finish(status, event, self._notice(status, body, error), execution.children, error)
+        try:
+            settled = await self._services.store.claims.settle(execution.claim, end)
+        except LeaseLost:
+            return End(None)
+        except StoreError:
+            return await self._release()
+        return End(status, settled.woken)
+
+    def _error(self, status: RunStatus, body: bytes) -> bytes:
+        if status is RunStatus.CANCELLED:
+            return encode(ErrorRecord("run_cancelled", ErrorKind.CANCELLED, decode(body)))
+        return body
+
+    def _notice(self, status: RunStatus, body: bytes, error: bytes | None) -> bytes:
+        """The letter to a parent that waits; nothing while the run may still go on."""
+        run = self._claimed.run
+        if run.parent is None or status is RunStatus.BLOCKED:
+            return b""
+        notice: dict[str, Any] = {"run_id": run.id, "status": status}
+        if status is RunStatus.SUCCEEDED:
+            notice["output"] = msgspec.Raw(body)
+        else:
+            notice["error"] = msgspec.Raw(error or b"null")
+        return msgspec.json.encode(notice)
+
+    def _check_size(self, body: bytes) -> None:
+        limit = self._services.settings.payload
+        if len(body) > limit:
+            raise Unencodable(
+                f"the output of {self._flow.name} has {len(body):,} bytes, the limit is {limit:,}",
+                remedy="return less, or a reference to where it is kept",
+            )
+
+
+def _ended_early(left: Event, error: BaseException | None = None) -> Blocked:
+    how = "the end of the flow" if error is None else f"{type(error).__name__}: {error}"
+    return Blocked(left.path, f"the effect {left.path}", how)
+
+
+def _record(error: BaseException) -> ErrorRecord:
+    if isinstance(error, CallboardError):
+        return error.record()
+    kind = type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    detail: dict[str, Any] = {"type": kind}
+    if frames:
+        last = frames[-1]
+        detail["where"] = f"{last.filename.rpartition('/')[2]}:{last.lineno} in {last.name}"
+    return ErrorRecord("flow_failed", ErrorKind.BUG, f"{kind}: {error}", None, detail)

@@ -1,0 +1,75 @@
+"""A declared type, and how a stored JSON value becomes one. Built once per annotation, not per call."""
+
+import inspect
+import typing
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+
+from callboard.domain.errors import InputInvalid
+
+_PLAIN = (Any, None, type(None), inspect.Parameter.empty, str, int, bool, float, dict, list, object)
+
+
+class Shape:
+    """Loads values of one type. Plain JSON types are left as they are when `trusted`."""
+
+    def __init__(self, annotation: Any, what: str) -> None:
+        self._what = what
+        self.plain = annotation in _PLAIN if _hashable(annotation) else False
+        self.annotation = annotation
+        self._adapter: TypeAdapter[Any] | None = None
+        if annotation is not inspect.Parameter.empty and annotation is not Any:
+            try:
+                self._adapter = TypeAdapter(annotation)
+            except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError) as error:
+                raise InputInvalid(
+                    f"{what}: the type {annotation!r} cannot be read from JSON",
+                    why=str(error).splitlines()[0],
+                    remedy="use JSON types, dataclasses, TypedDicts or pydantic models",
+                ) from error
+
+    def load(self, value: Any, *, trusted: bool = False) -> Any:
+        """The value as the declared type. `trusted`: we stored it ourselves, plain types need no check.
+
+        Raises InputInvalid, naming each field, its value and what is wrong.
+        """
+        if self._adapter is None or (trusted and self.plain):
+            return value
+        try:
+            return self._adapter.validate_python(value)
+        except ValidationError as error:
+            problems = "; ".join(_problem(e) for e in error.errors(include_url=False)[:5])
+            raise InputInvalid(f"{self._what} is not valid: {problems}", remedy="correct these fields") from error
+
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema of the type, or None when anything goes."""
+        return None if self._adapter is None else self._adapter.json_schema()
+
+
+@cache
+def returned(fn: Callable[..., Any]) -> Shape | None:
+    """The shape of what a function returns; None where its annotation is missing, plain or unknown here."""
+    try:
+        annotation = typing.get_type_hints(fn).get("return", Any)
+        shape = Shape(annotation, f"the result of {getattr(fn, '__name__', fn)}")
+    except (NameError, TypeError, InputInvalid):
+        return None
+    return None if shape.plain else shape
+
+
+def _problem(error: Any) -> str:
+    place = ".".join(str(p) for p in error["loc"]) or "the value"
+    given = repr(error["input"])
+    return f"{place}: {error['msg']} (got {given if len(given) <= 80 else given[:77] + '...'})"
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

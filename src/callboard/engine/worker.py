@@ -1,0 +1,192 @@
+"""A worker: claims ready runs, executes them side by side, and stops without losing anything."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from callboard.dispatch.bell import Hint, News
+from callboard.domain.errors import StoreError
+from callboard.domain.run import RunStatus
+from callboard.engine.heartbeat import Heartbeat
+from callboard.engine.recovery import Recovery
+from callboard.engine.runner import End, Runner
+from callboard.engine.services import Services
+from callboard.store.claims import Claim, Claimed, Release
+
+_BATCH = 500  # runs claimed in one go at most
+_PATIENCE = 5.0  # seconds that a suspect waits before other runs are held back for it
+
+
+class Worker:
+    """Executes runs of the flows it knows, `concurrency` at a time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.id = services.ids.new()
+        self._active: dict[str, Runner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unreleased: list[Claim] = []
+        self._wake = asyncio.Event()
+        self._alone = False
+        self._suspects_since: float | None = None
+        self._stopping = False
+        self._loop_task: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat(services, self.id)
+        self._recovery = Recovery(services, self)
+
+    @property
+    def active(self) -> int:
+        """How many runs are being executed."""
+        return len(self._active)
+
+    async def start(self) -> None:
+        """Announces the worker and begins to claim. Raises StoreError."""
+        await self._services.store.claims.register(self.id, self._services.clock.now())
+        self._services.bell.listen(self._hear)
+        self._heartbeat.start()
+        self._recovery.start()
+        self._loop_task = asyncio.get_running_loop().create_task(self._claim_forever())
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Claims no more, lets effects in flight finish for the drain time, hands the rest back, and leaves."""
+        self._stopping = True
+        self._wake.set()
+        if self._loop_task is not None:
+            await self._loop_task
+        await self._recovery.stop()
+        for runner in list(self._active.values()):
+            runner.execution.drain()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._services.settings.drain)
+        await self._abandon("the worker stops")
+        self._heartbeat.stop()
+        # If the store is gone: the lock on the worker's file ends with the process, and others will see it.
+        with contextlib.suppress(StoreError):
+            await self._services.store.claims.retire(self.id)
+
+    async def kill(self) -> None:
+        """Ends at once and writes nothing, as if the process had died; for tests of recovery."""
+        self._stopping = True
+        self._heartbeat.stop()
+        await self._recovery.stop()
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            await asyncio.wait([self._loop_task])
+        for runner in list(self._active.values()):
+            runner.execution.released = True
+        await self._abandon("killed")
+
+    def nudge(self) -> None:
+        """There may be something to claim."""
+        self._wake.set()
+
+    def watch(self, inboxes: dict[str, int]) -> None:
+        """Compares what the store says about this worker's runs with what is executed here."""
+        for run_id, runner in list(self._active.items()):
+            counter = inboxes.get(run_id)
+            if counter is not None and counter > runner.execution.mailbox.seen:
+                runner.execution.mailbox.poke()
+
+    def suspects(self, count: int, now: float) -> None:
+        """How many ready runs are suspected of killing workers."""
+        if not count:
+            self._suspects_since = None
+        elif self._suspects_since is None:
+            self._suspects_since = now
+        if count:
+            self._wake.set()
+
+    def _hear(self, hints: Sequence[Hint]) -> None:
+        for hint in hints:
+            if hint.news is News.READY:
+                self._wake.set()
+            elif hint.news is News.INBOX and (runner := self._active.get(hint.run_id)) is not None:
+                runner.execution.mailbox.poke()
+
+    async def _claim_forever(self) -> None:
+        while not self._stopping:
+            await self._wake.wait()
+            self._wake.clear()
+            # A store that fails is tried again at the next sweep; who waits for a result is told by reading it.
+            with contextlib.suppress(StoreError):
+                while not self._stopping and await self._claim():
+                    pass
+                await self._release_again()
+
+    async def _claim(self) -> bool:
+        """Claims once; True when there may be more to claim at once."""
+        services = self._services
+        free = min(services.settings.concurrency - len(self._active), _BATCH)
+        now = services.clock.now()
+        if free <= 0 or self._alone:
+            return False
+        if self._suspects_since is not None:
+            if not self._active:
+                return await self._claim_suspect(now)
+            if services.clock.monotonic() - self._suspects_since > _PATIENCE:
+                return False
+        claimed = await services.store.claims.claim(self.id, list(services.flows), free, now)
+        for each in claimed:
+            self._execute(each)
+        return len(claimed) == free
+
+    async def _claim_suspect(self, now: float) -> bool:
+        """A run whose owners died runs alone: if it kills this worker too, no other run is blamed."""
+        services = self._services
+        self._suspects_since = None
+        claimed = await services.store.claims.claim(self.id, list(services.flows), 1, now, suspects=True)
+        for each in claimed:
+            self._alone = True
+            self._execute(each)
+        return not claimed
+
+    def _execute(self, claimed: Claimed) -> None:
+        flow = self._services.flows[f"{claimed.run.flow}@{claimed.run.version}"]
+        runner = Runner(claimed, flow, self._services)
+        self._active[claimed.claim.run_id] = runner
+        task = asyncio.get_running_loop().create_task(self._run(claimed.claim, runner))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, claim: Claim, runner: Runner) -> None:
+        full = len(self._active) >= self._services.settings.concurrency
+        try:
+            end = await runner.run()
+        finally:
+            if self._active.get(claim.run_id) is runner:
+                del self._active[claim.run_id]
+        if self._alone or full:
+            self._alone = self._alone and bool(self._active)
+            self._wake.set()
+        self._tell(claim, end)
+
+    def _tell(self, claim: Claim, end: End) -> None:
+        bell = self._services.bell
+        if end.status is not None and (end.status.ended or end.status is RunStatus.BLOCKED):
+            bell.ring((Hint(News.ENDED, claim.run_id),))
+        if end.woken:
+            bell.ring([Hint(News.READY, run_id) for run_id in end.woken])
+        if end.status is RunStatus.READY and not self._stopping:
+            bell.ring((Hint(News.READY, claim.run_id),))
+        if end.wake_at is not None:
+            self._recovery.due(end.wake_at)
+        if end.unreleased:
+            self._unreleased.append(claim)
+
+    async def _release_again(self) -> None:
+        """Runs that could not be handed back when the store failed."""
+        while self._unreleased:
+            claim = self._unreleased[-1]
+            try:
+                await self._services.store.claims.settle(claim, Release())
+            except StoreError as error:
+                if error.code != "lease_lost":
+                    raise
+            self._unreleased.pop()
+
+    async def _abandon(self, why: str) -> None:
+        for runner in list(self._active.values()):
+            runner.execution.stop(why)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)

@@ -1,0 +1,1 @@
+"""What survives a crash: small protocols, and an adapter for each database."""

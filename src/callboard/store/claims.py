@@ -1,0 +1,142 @@
+"""Workers and the runs they own: claim, settle, heartbeat, takeover."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from callboard.domain.event import Event
+from callboard.domain.run import Run, RunStatus
+from callboard.store.letter import Letter
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right to write to a run until somebody raises its epoch. `number` is the store's own name for the run."""
+
+    run_id: str
+    tenant: str
+    number: int
+    epoch: int
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A claimed run with all that its owner needs: row, journal, inbox."""
+
+    claim: Claim
+    run: Run
+    events: list[Event]
+    inbox_seq: int
+    letters: list[Letter]
+
+
+class Park(msgspec.Struct, frozen=True):
+    """Stop executing and wait, unless something arrived above `inbox_seq`. `wake_at` is in epoch seconds."""
+
+    inbox_seq: int
+    wake_at: float | None
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The run ends or blocks: its last event and its status.
+
+    `notice` goes to a parent that waits, as the body of a letter. `orphans`: children that must end with it
+    are sent a cancel. `error` is the JSON of an ErrorRecord.
+    """
+
+    status: RunStatus
+    event: Event
+    notice: bytes = b""
+    orphans: bool = False
+    error: bytes | None = None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Hand the run back: somebody else goes on with it."""
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What settling did. `done` is False only for a Park that was refused because something had arrived.
+
+    `woken` are other runs (a parent, orphans) that became ready by it.
+    """
+
+    done: bool
+    woken: tuple[str, ...] = ()
+
+
+class WorkerInfo(msgspec.Struct, frozen=True):
+    """A worker as its row says. `alive` and `beat_age` (seconds since its last heartbeat) are as of now."""
+
+    id: str
+    pid: int
+    host: str
+    started_at: float
+    alive: bool
+    beat_age: float
+    running: int = 0
+
+
+class Takeover(msgspec.Struct, frozen=True):
+    """What a sweep did about workers that are gone: runs made ready again, runs given up as poisonous."""
+
+    ready: tuple[str, ...] = ()
+    dead: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """What there is to do: ready runs, how many of them are suspects, when the next waiting run is due (epoch
+    seconds), and the inbox counters of the runs that the asking worker owns, by run id."""
+
+    ready: int
+    suspects: int
+    next_due: float | None
+    inboxes: dict[str, int]
+
+
+class Claims(Protocol):
+    """What workers do with runs."""
+
+    async def register(self, worker_id: str, at: float) -> None:
+        """Announces a worker; it counts as alive from now on."""
+        ...
+
+    def beat(self, worker_id: str) -> None:
+        """Records a heartbeat. May be called from any thread; does not wait."""
+        ...
+
+    async def retire(self, worker_id: str) -> None:
+        """The worker leaves; runs that it still owns are handed back without blame."""
+        ...
+
+    async def claim(
+        self, worker_id: str, flows: Sequence[str], limit: int, at: float, *, suspects: bool = False
+    ) -> list[Claimed]:
+        """Takes up to `limit` ready runs of these flows (`name@version`), best first, and raises their epochs.
+
+        With `suspects`, takes at most one run whose owners died without progress; without, none of those.
+        """
+        ...
+
+    def settle(self, claim: Claim, end: Park | Finish | Release) -> Awaitable[Settled]:
+        """Ends a claim, together with the event in it. Raises LeaseLost."""
+        ...
+
+    async def wake_due(self, at: float, limit: int) -> int:
+        """Makes waiting runs ready whose time has come; returns how many."""
+        ...
+
+    async def outlook(self, worker_id: str) -> "Outlook":
+        """What there is to do, in one look that writes nothing."""
+        ...
+
+    async def take_over(self, worker_id: str, lease: float, max_deaths: int, at: float) -> Takeover:
+        """Frees the runs of workers that are gone, or that have not beaten for `lease` seconds.
+
+        A run whose owner died without having appended anything counts a death; at `max_deaths` it is dead.
+        """
+        ...
+
+    async def workers(self) -> list[WorkerInfo]:
+        """All workers known."""
+        ...

@@ -1,0 +1,125 @@
+"""Runs as rows: started, looked up, listed, requeued, forked, purged."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from callboard.domain.errors import ErrorRecord
+from callboard.domain.run import Outcome, Run, RunStatus
+
+
+class NewRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run to start. `input` is JSON, `digest` is over the input (for the key's comparison).
+
+    Attributes:
+        parent_path: where in the parent's journal the child was asked for; a letter `child:PATH` goes there
+            when the child ends, unless `detached`.
+        delay_until: seconds since the epoch before which nobody claims it.
+    """
+
+    id: str
+    tenant: str
+    flow: str
+    version: str
+    input: bytes
+    digest: bytes
+    at: float
+    key: str | None = None
+    priority: int = 0
+    labels: dict[str, str] | None = None
+    depth: int = 0
+    parent: str | None = None
+    parent_path: str | None = None
+    detached: bool = False
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What a start found: the run's id, and whether this start made it (else the key had made it before)."""
+
+    run_id: str
+    created: bool
+
+
+class Purge(msgspec.Struct, frozen=True):
+    """What a purge removed."""
+
+    runs: int = 0
+    events: int = 0
+    blobs: int = 0
+
+
+class Runs(Protocol):
+    """The rows of runs, for doors: every method takes the tenant."""
+
+    def start(self, new: NewRun) -> Awaitable[Started]:
+        """Writes the run's row and first event in one transaction.
+
+        With a key that this tenant used for this flow before: the run of then if the digests are equal,
+        else KeyConflict.
+        """
+        ...
+
+    async def get(self, tenant: str, run_id: str) -> Run:
+        """The run's row. Raises NotFound."""
+        ...
+
+    async def outcomes(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Outcome]:
+        """How those of the runs ended that have ended."""
+        ...
+
+    async def find(
+        self,
+        tenant: str,
+        *,
+        status: RunStatus | None = None,
+        flow: str | None = None,
+        labels: dict[str, str] | None = None,
+        parent: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Run]:
+        """Runs, newest first; `before` is the last id of the page before."""
+        ...
+
+    async def counts(self, tenant: str) -> dict[RunStatus, int]:
+        """How many runs the tenant has in each status."""
+        ...
+
+    async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
+        """Makes a blocked, failed or dead run ready again. Raises NotFound, Conflict."""
+        ...
+
+    async def fork(self, tenant: str, run_id: str, at_seq: int, new_id: str, at: float) -> Run:
+        """A new run that shares the journal of this one up to `at_seq` and goes on by itself.
+
+        Raises NotFound; Conflict when an intent is open there (its outcome belongs to the first run).
+        """
+        ...
+
+    async def purge(
+        self, tenant: str, *, before: float, statuses: Sequence[RunStatus], batch: int, blobs_before: float
+    ) -> Purge:
+        """Removes at most `batch` ended runs that finished before that time, oldest first, and blobs that
+        nothing refers to and nobody touched since `blobs_before`. Times are epoch seconds. Runs that forks or
+        children in flight still need are kept."""
+        ...
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """Why a run cannot go on: the journal and the code differ. Both sides are shown."""
+
+    path: str
+    recorded: str
+    requested: str
+
+    def record(self) -> ErrorRecord:
+        """As the error that the run's row shows."""
+        return ErrorRecord(
+            "version_mismatch",
+            "version",
+            f"at {self.path} the journal has {self.recorded}, the code asks for {self.requested}; deploy code "
+            "that fits (see ctx.patched) and requeue the run",
+            self.path,
+            {"recorded": self.recorded, "requested": self.requested},
+        )

@@ -1,0 +1,129 @@
+"""Writing events: the hottest statement of all, grouped over many runs."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from callboard.domain.errors import LeaseLost
+from callboard.domain.event import Event
+from callboard.store.approvals import NewApproval
+from callboard.store.claims import Claim
+from callboard.store.journal import Extras
+from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.starts import start_children
+
+INLINE = 16_384  # bytes; larger payloads become blobs
+_SQL = statements("journal")
+_APPROVALS = statements("approvals")
+
+
+class Append:
+    """An op that appends a run's next events, with what belongs to them."""
+
+    rank = 3
+    __slots__ = ("claim", "events", "extras", "future")
+
+    def __init__(self, claim: Claim, events: Sequence[Event], extras: Extras | None) -> None:
+        self.claim = claim
+        self.events = events
+        self.extras = extras
+        self.future: asyncio.Future[Any]
+
+    @staticmethod
+    def apply(db: apsw.Connection, ops: "Sequence[Append]") -> list[Any]:
+        """Plain appends go in one statement; those with extras one by one, each in a savepoint."""
+        results: list[Any] = [None] * len(ops)
+        rows: list[tuple[Any, ...]] = []
+        plain: list[int] = []
+        for i, op in enumerate(ops):
+            if op.extras is None:
+                claim = op.claim
+                plain.append(i)
+                for event in op.events:
+                    rows.append(row(db, claim, event))
+            else:
+                # Order within a run is the order of calls: what came before goes in first.
+                _write_plain(db, ops, plain, rows, results)
+                plain, rows = [], []
+                results[i] = _append_with_extras(db, op)
+        _write_plain(db, ops, plain, rows, results)
+        return results
+
+
+def row(db: apsw.Connection, claim: Claim, event: Event) -> tuple[Any, ...]:
+    """The parameters that write one event; a large body is put aside as a blob."""
+    body, blob = event.body, None
+    if len(body) > INLINE:
+        body, blob = None, put_blob(db, claim.tenant, body)
+    return (
+        claim.number, event.seq, int(event.kind), event.path, event.digest, event.at, event.took, body, blob,
+        claim.epoch,
+    )  # fmt: skip
+
+
+def put_blob(db: apsw.Connection, tenant: str, data: bytes) -> bytes:
+    """Stores a payload under its hash, once, and returns the hash."""
+    key = hashlib.sha256(data).digest()
+    db.execute(_SQL["put_blob"], (tenant, key, data, time.time()))
+    return key
+
+
+def write_rows(db: apsw.Connection, rows: list[tuple[Any, ...]]) -> int:
+    """Inserts events under their epochs; returns how many held."""
+    before = db.total_changes()
+    db.executemany(_SQL["append"], rows)
+    return db.total_changes() - before
+
+
+def lost(claim: Claim) -> LeaseLost:
+    """The error for a write under an old epoch."""
+    return LeaseLost(
+        f"run {claim.run_id} is no longer held under epoch {claim.epoch}",
+        why="another worker took it over, or it has ended",
+    )
+
+
+def _write_plain(
+    db: apsw.Connection, ops: Sequence[Append], plain: list[int], rows: list[tuple[Any, ...]], results: list[Any]
+) -> None:
+    if not rows or write_rows(db, rows) == len(rows):
+        return
+    pairs = [(ops[i].claim.number, ops[i].claim.epoch) for i in plain]
+    held = set(db.execute(_SQL["owned"], (msgspec.json.encode(pairs).decode(),)))
+    for i in plain:
+        if (ops[i].claim.number, ops[i].claim.epoch) not in held:
+            results[i] = lost(ops[i].claim)
+
+
+def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
+    extras = op.extras
+    assert extras is not None
+    try:
+        with db:
+            if write_rows(db, [row(db, op.claim, e) for e in op.events]) != len(op.events):
+                raise lost(op.claim)
+            for seq in extras.consumed:
+                db.execute(_SQL["consume"], (op.claim.number, seq))
+            for ask in extras.asks:
+                _open_approval(db, op.claim, ask)
+            if extras.labels:
+                db.execute(_SQL["label"], (op.claim.number, msgspec.json.encode(extras.labels).decode()))
+            if extras.spent is not None:
+                db.execute(_SQL["spend"], (op.claim.number, *msgspec.structs.astuple(extras.spent)))
+            if extras.children:
+                start_children(db, op.claim.number, extras.children)
+    except LeaseLost as refusal:
+        return refusal
+    return None
+
+
+def _open_approval(db: apsw.Connection, claim: Claim, ask: NewApproval) -> None:
+    db.execute(
+        _APPROVALS["open"],
+        (ask.id, claim.number, claim.tenant, ask.path, ask.kind, ask.proposal, ask.at, ask.deadline),
+    )

@@ -1,0 +1,184 @@
+"""Workers and claims on SQLite."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from callboard.domain.codec import encode
+from callboard.domain.errors import ErrorRecord
+from callboard.domain.event import EventKind
+from callboard.domain.run import RunStatus
+from callboard.store.claims import Claim, Claimed, Finish, Outlook, Park, Release, Settled, Takeover, WorkerInfo
+from callboard.store.letter import Letter
+from callboard.store.sqlite.journal import read_events
+from callboard.store.sqlite.liveness import Liveness, boot_id
+from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.rows import event_from, run_from
+from callboard.store.sqlite.settles import Settle, finish_families
+from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.writer import Writer
+
+_SQL = statements("claims")
+_JOURNAL = statements("journal")
+_INBOX = statements("inbox")
+_RUNS = statements("runs")
+
+
+class SqliteClaims:
+    """Workers and what they own. See callboard.store.claims.Claims for what each method promises.
+
+    Heartbeats compare only on this machine, in this boot, by its monotonic clock; no wall clock takes part.
+    """
+
+    def __init__(
+        self, writer: Writer, reader: Reader, liveness: Liveness, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._live = liveness
+        self._monotonic = monotonic
+        self._boot = boot_id()
+        self._started: dict[str, float] = {}
+
+    async def register(self, worker_id: str, at: float) -> None:
+        """Announces a worker."""
+        self._live.hold(worker_id)
+        self._started[worker_id] = at
+        await self._writer.call(self._beat(worker_id))
+
+    def beat(self, worker_id: str) -> None:
+        """Records a heartbeat."""
+        self._writer.tell(self._beat(worker_id))
+
+    async def retire(self, worker_id: str) -> None:
+        """The worker leaves."""
+
+        def work(db: apsw.Connection) -> None:
+            db.execute(_SQL["hand_back"], (worker_id,)).fetchall()
+            db.execute(_SQL["drop_worker"], (worker_id,))
+
+        await self._writer.call(work)
+        self._live.drop(worker_id)
+
+    async def claim(
+        self, worker_id: str, flows: Sequence[str], limit: int, at: float, *, suspects: bool = False
+    ) -> list[Claimed]:
+        """Takes ready runs."""
+        wanted = {
+            "worker": worker_id,
+            "flows": msgspec.json.encode(flows).decode(),
+            "limit": 1 if suspects else limit,
+            "at": at,
+            "suspects": suspects,
+        }
+        rows = await self._writer.call(lambda db: db.execute(_SQL["claim"], wanted).fetchall())
+        # The journals are read after the epochs were raised, and outside the write lock.
+        return await self._reader.call(lambda db: _load(db, rows)) if rows else []
+
+    def settle(self, claim: Claim, end: Park | Finish | Release) -> asyncio.Future[Settled]:
+        """Ends a claim."""
+        return self._writer.submit(Settle(claim, end))
+
+    async def wake_due(self, at: float, limit: int) -> int:
+        """Makes runs ready whose time has come."""
+        return len(await self._writer.call(lambda db: db.execute(_SQL["wake_due"], (at, limit)).fetchall()))
+
+    async def outlook(self, worker_id: str) -> Outlook:
+        """What there is to do."""
+
+        def work(db: apsw.Connection) -> Outlook:
+            ready, suspects = db.execute(_SQL["ready"]).fetchone()
+            (due,) = db.execute(_SQL["next_due"]).fetchone()
+            return Outlook(ready, suspects, due, dict(db.execute(_SQL["inboxes"], (worker_id,)).fetchall()))
+
+        return await self._reader.call(work)
+
+    async def take_over(self, worker_id: str, lease: float, max_deaths: int, at: float) -> Takeover:
+        """Frees the runs of workers that are gone."""
+        gone = [w.id for w in await self.workers() if w.id != worker_id and (not w.alive or w.beat_age > lease)]
+        if not gone:
+            return Takeover()
+
+        def work(db: apsw.Connection) -> Takeover:
+            ready: list[str] = []
+            dead: list[str] = []
+            for worker in gone:
+                for number, run_id, deaths, epoch in db.execute(_SQL["take_over"], (worker, at)).fetchall():
+                    if deaths >= max_deaths:
+                        _bury(db, number, run_id, epoch, deaths, at)
+                        dead.append(run_id)
+                    else:
+                        ready.append(run_id)
+                db.execute(_SQL["drop_worker"], (worker,))
+            return Takeover(tuple(ready), tuple(dead), tuple(gone))
+
+        done: Takeover = await self._writer.call(work)
+        for worker in gone:
+            if not self._live.alive(worker):  # a stalled one may come back: its lock file stays
+                self._live.drop(worker)
+        return done
+
+    async def workers(self) -> list[WorkerInfo]:
+        """All workers known."""
+        rows = await self._reader.call(lambda db: db.execute(_SQL["workers"]).fetchall())
+        now = self._monotonic()
+        return [
+            WorkerInfo(wid, pid, host, started, boot == self._boot and self._live.alive(wid), now - beat, running)
+            for wid, pid, host, boot, started, beat, running in rows
+        ]
+
+
+    def _beat(self, worker_id: str) -> Callable[[apsw.Connection], object]:
+        # A worker that was taken for dead and comes back writes its row anew.
+        row = (worker_id, os.getpid(), socket.gethostname(), self._boot, self._started[worker_id], self._monotonic())
+        return lambda db: db.execute(_SQL["beat"], row).fetchall()
+
+
+def _load(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
+    numbers = msgspec.json.encode([row[0] for row in rows]).decode()
+    events: dict[int, list[Any]] = {row[0]: [] for row in rows}
+    for run, *columns in db.execute(_JOURNAL["load"], (numbers,)):
+        events[run].append(event_from(*columns))
+    letters: dict[int, list[Letter]] = {}
+    if any(row[1] for row in rows):
+        for run, seq, name, body in db.execute(_INBOX["letters_of"], (numbers,)):
+            letters.setdefault(run, []).append(Letter(seq, name, body))
+    claimed = []
+    for row in rows:
+        number, inbox_seq, fork_of = row[:3]
+        run = run_from(row[3:])
+        mail = letters.get(number, [])
+        claimed.append(
+            Claimed(
+                Claim(run.id, run.tenant, number, run.epoch),
+                run,
+                read_events(db, number) if fork_of is not None else events[number],
+                max(inbox_seq, mail[-1].seq) if mail else inbox_seq,
+                mail,
+            )
+        )
+    return claimed
+
+
+def _bury(db: apsw.Connection, number: int, run_id: str, epoch: int, deaths: int, at: float) -> None:
+    """Gives a run up: dead letter, with the reason in its row and in its journal."""
+    error = encode(
+        ErrorRecord(
+            "worker_deaths",
+            "bug",
+            f"{deaths} workers in a row died while they ran this without getting anything done; "
+            f"find out why, then: callboard runs requeue {run_id}",
+        )
+    )
+    (last,) = db.execute(_RUNS["last_seq"], (number,)).fetchone()
+    db.execute(_RUNS["append_free"], (number, last + 1, EventKind.RUN_DEAD, "", int(at * 1e6), error))
+    ended = db.execute(_SQL["bury"], (number, at, error)).fetchall()
+    notice = encode({"run_id": run_id, "status": RunStatus.DEAD, "error": msgspec.Raw(error)})
+    finish_families(db, [e for e in ended if e[1] is not None], {number: notice}, at)
+    db.execute(_SQL["withdraw"], (number,))

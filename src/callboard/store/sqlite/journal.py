@@ -1,0 +1,191 @@
+"""The journal, inbox, approvals and blobs on SQLite."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from callboard.domain.errors import Conflict, NotFound
+from callboard.domain.event import Event
+from callboard.domain.run import RunStatus
+from callboard.store.approvals import Approval, ApprovalStatus
+from callboard.store.claims import Claim
+from callboard.store.journal import Extras
+from callboard.store.letter import DECISION, Letter
+from callboard.store.sqlite.appends import Append, lost
+from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.rows import event_from
+from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.starts import Send, deliver, not_found
+from callboard.store.sqlite.writer import Writer
+
+_SQL = statements("journal")
+_RUNS = statements("runs")
+_INBOX = statements("inbox")
+_APPROVALS = statements("approvals")
+_CLAIMS = statements("claims")
+
+
+class SqliteJournal:
+    """Events."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> asyncio.Future[None]:
+        """See callboard.store.journal.Journal."""
+        return self._writer.submit(Append(claim, events, extras))
+
+    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
+        """See callboard.store.journal.Journal."""
+
+        def work(db: apsw.Connection) -> list[Event]:
+            row = db.execute(_RUNS["number"], (tenant, run_id)).fetchone()
+            if row is None:
+                raise not_found(run_id)
+            return read_events(db, row[0], after, limit)
+
+        return await self._reader.call(work)
+
+
+def read_events(db: apsw.Connection, number: int, after: int = -1, limit: int = 100_000) -> list[Event]:
+    """A run's events in order; those of the runs it was forked from come first, up to the fork."""
+    parts: list[tuple[int, int]] = []
+    last = 2**62
+    origin: tuple[Any, ...] | None = (number, last)
+    while origin is not None and origin[0] is not None:
+        last = min(last, origin[1])
+        parts.append((origin[0], last))
+        origin = db.execute(_RUNS["origin"], (origin[0],)).fetchone()
+    events: list[Event] = []
+    for run, until in reversed(parts):
+        floor = max(after, events[-1].seq if events else -1)
+        rows = db.execute(_SQL["read"], (run, floor, until, limit - len(events)))
+        events += [event_from(*row) for row in rows]
+    return events
+
+
+class SqliteInbox:
+    """Letters."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    def send(self, tenant: str, run_id: str, name: str, body: bytes, at: float) -> asyncio.Future[RunStatus]:
+        """See callboard.store.inbox.Inbox."""
+        return self._writer.submit(Send(tenant, run_id, name, body, at))
+
+    async def read(self, claim: Claim, after: int) -> tuple[int, list[Letter]]:
+        """See callboard.store.inbox.Inbox."""
+
+        def work(db: apsw.Connection) -> tuple[int, list[Letter]]:
+            counter = db.execute(_INBOX["counter"], (claim.number, claim.epoch)).fetchone()
+            if counter is None:
+                raise lost(claim)
+            letters = [Letter(*row) for row in db.execute(_INBOX["letters"], (claim.number, after))]
+            # A letter may have come between the two statements; what was read counts as seen.
+            return max([counter[0], *(x.seq for x in letters)]), letters
+
+        return await self._reader.call(work)
+
+
+class SqliteApprovals:
+    """Questions to people."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def find(
+        self, tenant: str, *, status: ApprovalStatus | None = None, run_id: str | None = None, limit: int = 100
+    ) -> list[Approval]:
+        """See callboard.store.approvals.Approvals."""
+        rows = await self._reader.call(
+            lambda db: db.execute(_APPROVALS["find"], (tenant, status, run_id, limit)).fetchall()
+        )
+        return [_approval(row) for row in rows]
+
+    async def get(self, tenant: str, approval_id: str) -> Approval:
+        """See callboard.store.approvals.Approvals."""
+        row = await self._reader.call(lambda db: db.execute(_APPROVALS["get"], (tenant, approval_id)).fetchone())
+        if row is None:
+            raise _no_approval(approval_id)
+        return _approval(row)
+
+    def decide(
+        self, tenant: str, approval_id: str, status: ApprovalStatus, decision: bytes, by: str, at: float
+    ) -> Awaitable[tuple[str, RunStatus]]:
+        """See callboard.store.approvals.Approvals."""
+
+        def work(db: apsw.Connection) -> tuple[str, RunStatus]:
+            row = db.execute(_APPROVALS["decide"], (tenant, approval_id, status, decision, by, at)).fetchone()
+            if row is None:
+                found = db.execute(_APPROVALS["get"], (tenant, approval_id)).fetchone()
+                if found is None:
+                    raise _no_approval(approval_id)
+                raise Conflict(f"approval {approval_id} is {found[4]} already", why="only an open one can be decided")
+            number, path = row
+            told = deliver(db, [(number, f"{DECISION}{path}", decision)], at)
+            if not told:
+                raise Conflict(f"the run of approval {approval_id} has ended")
+            return told[0][1], told[0][2]
+
+        return self._writer.call(work)
+
+
+    def close(self, claim: Claim, approval_id: str, status: ApprovalStatus) -> Awaitable[ApprovalStatus]:
+        """See callboard.store.approvals.Approvals."""
+
+        def work(db: apsw.Connection) -> ApprovalStatus:
+            if db.execute(_CLAIMS["held"], (claim.number, claim.epoch)).fetchone() is None:
+                raise lost(claim)
+            db.execute(_APPROVALS["close"], (approval_id, status)).fetchall()
+            return ApprovalStatus(db.execute(_APPROVALS["get"], (claim.tenant, approval_id)).fetchone()[4])
+
+        return self._writer.call(work)
+
+
+class SqliteBlobs:
+    """Large payloads."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def get(self, tenant: str, hash_hex: str) -> bytes:
+        """See callboard.store.blobs.Blobs."""
+        try:
+            key = bytes.fromhex(hash_hex)
+        except ValueError:
+            key = b""
+        row = await self._reader.call(lambda db: db.execute(_SQL["get_blob"], (tenant, key)).fetchone())
+        if row is None:
+            raise NotFound(f"no blob {hash_hex!r}")
+        data: bytes = row[0]
+        return data
+
+
+def _approval(row: tuple[Any, ...]) -> Approval:
+    (approval_id, run_id, path, kind, status, proposal, opened, deadline, decided, by, decision) = row
+    return Approval(
+        id=approval_id,
+        run_id=run_id,
+        path=path,
+        kind=kind,
+        status=ApprovalStatus(status),
+        proposal=msgspec.json.decode(proposal),
+        opened_at=opened,
+        deadline=deadline,
+        decided_at=decided,
+        decided_by=by,
+        decision=msgspec.json.decode(decision) if decision else None,
+    )
+
+
+def _no_approval(approval_id: str) -> NotFound:
+    return NotFound(f"no approval {approval_id!r}", remedy="callboard approvals list shows the ids")
+
+

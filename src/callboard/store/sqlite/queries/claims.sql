@@ -1,0 +1,71 @@
+-- claim: the best ready runs become this worker's, under a higher epoch
+UPDATE runs SET status = 'running', owner = :worker, epoch = epoch + 1, updated_at = :at,
+    claim_seq = (SELECT coalesce(max(seq), -1) FROM events WHERE run = number)
+WHERE number IN (
+    SELECT number FROM runs
+    WHERE status = 'ready' AND ready_at <= :at AND (deaths > 0) = :suspects
+      AND flow || '@' || version IN (SELECT value FROM json_each(:flows))
+    ORDER BY priority DESC, ready_at LIMIT :limit)
+RETURNING number, inbox_seq, fork_of,
+       id, tenant, flow, version, status, priority, key, epoch, depth,
+       (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
+       created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
+       cached_tokens, reasoning_tokens, labels, error;
+
+-- park: wait, unless a letter came that the owner has not seen
+UPDATE runs SET status = 'waiting', owner = NULL, wake_at = ?4, deaths = 0
+WHERE number = ?1 AND epoch = ?2 AND status = 'running' AND inbox_seq = ?3 RETURNING number;
+
+-- release: hand the run back
+UPDATE runs SET status = 'ready', owner = NULL WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number;
+
+-- finish: the run ends or blocks
+UPDATE runs SET status = ?3, owner = NULL, updated_at = ?4, finished_at = CASE ?3 WHEN 'blocked' THEN NULL ELSE ?4 END,
+    wake_at = NULL, deaths = 0, error = ?5
+WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number, parent, parent_path, detached;
+
+-- withdraw: questions of a run that has ended
+UPDATE approvals SET status = 'withdrawn' WHERE run = ? AND status = 'open';
+
+-- live_children: children that must end with their parent
+SELECT number FROM runs WHERE parent = ? AND detached = 0 AND finished_at IS NULL;
+
+-- wake_due: waiting runs whose time has come are ready
+UPDATE runs SET status = 'ready', ready_at = ?1, wake_at = NULL
+WHERE number IN (SELECT number FROM runs WHERE wake_at <= ?1 ORDER BY wake_at LIMIT ?2) RETURNING number;
+
+-- next_due: the earliest of them
+SELECT min(wake_at) FROM runs WHERE wake_at IS NOT NULL;
+
+-- ready: runs that could be claimed, and how many of them are suspects
+SELECT count(*), coalesce(sum(deaths > 0), 0) FROM runs WHERE status = 'ready';
+
+-- beat: a worker announces itself, or shows that it lives
+INSERT INTO workers (id, pid, host, boot, started_at, beat) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET beat = excluded.beat;
+
+-- drop_worker: it is gone
+DELETE FROM workers WHERE id = ?;
+
+-- hand_back: runs that a leaving worker still owns
+UPDATE runs SET status = 'ready', owner = NULL WHERE owner = ? RETURNING number;
+
+-- inboxes: letter counters of a worker's runs
+SELECT id, inbox_seq FROM runs WHERE owner = ? AND status = 'running';
+
+-- take_over: runs of a worker that died are ready, with a higher epoch, and a death if nothing had been appended
+UPDATE runs SET epoch = epoch + 1, owner = NULL, ready_at = ?2, updated_at = ?2,
+    deaths = CASE WHEN claim_seq < (SELECT max(seq) FROM events WHERE run = number) THEN 0 ELSE deaths + 1 END,
+    status = 'ready'
+WHERE owner = ?1 AND status = 'running' RETURNING number, id, deaths, epoch;
+
+-- bury: a run that keeps killing its workers
+UPDATE runs SET status = 'dead', finished_at = ?2, updated_at = ?2, error = ?3 WHERE number = ?1
+RETURNING number, parent, parent_path, detached;
+
+-- workers: all of them, and what they run
+SELECT w.id, w.pid, w.host, w.boot, w.started_at, w.beat, (SELECT count(*) FROM runs WHERE owner = w.id)
+FROM workers w ORDER BY w.started_at;
+
+-- held: whether a claim still holds
+SELECT 1 FROM runs WHERE number = ? AND epoch = ? AND status = 'running';

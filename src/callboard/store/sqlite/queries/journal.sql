@@ -1,0 +1,38 @@
+-- append: one event, only under the run's present epoch
+INSERT INTO events (run, seq, kind, path, digest, at, took, body, blob)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM runs WHERE number = ?1 AND epoch = ?10 AND status = 'running';
+
+-- owned: of these (number, epoch) pairs, those that still hold
+SELECT r.number, r.epoch FROM json_each(?) j JOIN runs r
+ON r.number = j.value ->> 0 AND r.epoch = j.value ->> 1 AND r.status = 'running';
+
+-- put_blob: a payload once per tenant, and touched each time it is referred to
+INSERT INTO blobs (tenant, hash, data, touched_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (tenant, hash) DO UPDATE SET touched_at = excluded.touched_at;
+
+-- consume: a letter that an event answered
+DELETE FROM inbox WHERE run = ? AND seq = ?;
+
+-- label: merge labels into the run's
+UPDATE runs SET labels = json_patch(coalesce(labels, '{}'), ?2) WHERE number = ?1;
+
+-- spend: add to a run's usage
+UPDATE runs SET input_tokens = input_tokens + ?2, output_tokens = output_tokens + ?3, cost = cost + ?4,
+    cached_tokens = cached_tokens + ?5, reasoning_tokens = reasoning_tokens + ?6 WHERE number = ?1;
+
+-- load: the events of many runs, large payloads included
+SELECT e.run, e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)
+FROM json_each(?1) j CROSS JOIN events e ON e.run = j.value
+LEFT JOIN runs r ON e.blob IS NOT NULL AND r.number = e.run
+LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob
+ORDER BY j.key, e.seq;
+
+-- read: events of one run in a range of seq
+SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)
+FROM events e
+LEFT JOIN runs r ON e.blob IS NOT NULL AND r.number = e.run
+LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob
+WHERE e.run = ?1 AND e.seq > ?2 AND e.seq <= ?3 ORDER BY e.seq LIMIT ?4;
+
+-- get_blob: one payload
+SELECT data FROM blobs WHERE tenant = ? AND hash = ?;

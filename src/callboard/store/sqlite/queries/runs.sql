@@ -1,0 +1,97 @@
+-- take_numbers: reserve numbers for new runs
+UPDATE meta SET value = value + ?1 WHERE name = 'next_run' RETURNING value - ?1;
+
+-- by_key: the run that a key made
+SELECT id, digest FROM runs WHERE tenant = ? AND flow = ? AND key = ?;
+
+-- insert: a new run, ready
+INSERT INTO runs (number, id, tenant, flow, version, status, priority, key, digest, labels, depth, parent,
+                  parent_path, detached, ready_at, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?14);
+
+-- insert_started: a new run's first event
+INSERT INTO events (run, seq, kind, path, digest, at, took, body, blob) VALUES (?, 0, 1, '', ?, ?, 0, ?, ?);
+
+-- number: a tenant's run
+SELECT number FROM runs WHERE tenant = ? AND id = ?;
+
+-- get: one run's row
+SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
+       (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
+       r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
+       r.cached_tokens, r.reasoning_tokens, r.labels, r.error
+FROM runs r WHERE r.tenant = ?1 AND r.id = ?2;
+
+-- find: a page of runs, newest first
+SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
+       (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
+       r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
+       r.cached_tokens, r.reasoning_tokens, r.labels, r.error
+FROM runs r
+WHERE r.tenant = :tenant
+  AND (:status IS NULL OR r.status = :status)
+  AND (:flow IS NULL OR r.flow = :flow)
+  AND (:parent IS NULL OR r.parent = (SELECT number FROM runs WHERE tenant = :tenant AND id = :parent))
+  AND (:before IS NULL OR r.number < (SELECT number FROM runs WHERE tenant = :tenant AND id = :before))
+  AND (:labels IS NULL OR NOT EXISTS (
+        SELECT 1 FROM json_each(:labels) w
+        WHERE NOT EXISTS (SELECT 1 FROM json_each(r.labels) h WHERE h.key = w.key AND h.value = w.value)))
+ORDER BY r.number DESC LIMIT :limit;
+
+-- counts: runs by status
+SELECT status, count(*) FROM runs WHERE tenant = ? GROUP BY status;
+
+-- outcomes: last events of runs that have ended
+SELECT r.id, r.status, r.error, coalesce(e.body, b.data)
+FROM json_each(?2) j JOIN runs r ON r.id = j.value AND r.tenant = ?1
+    AND r.status IN ('succeeded', 'failed', 'cancelled', 'dead')
+LEFT JOIN events e ON r.status = 'succeeded' AND e.run = r.number
+    AND e.seq = (SELECT max(seq) FROM events WHERE run = r.number)
+LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob;
+
+-- requeue: a blocked, failed or dead run is ready again
+UPDATE runs SET status = 'ready', ready_at = ?2, updated_at = ?2, finished_at = NULL, error = NULL, deaths = 0
+WHERE number = ?1 AND status IN ('blocked', 'failed', 'dead') RETURNING number;
+
+-- status: where a run stands
+SELECT status FROM runs WHERE number = ?;
+
+-- last_seq: the run's last event
+SELECT max(seq) FROM events WHERE run = ?;
+
+-- append_free: an event outside any claim
+INSERT INTO events (run, seq, kind, path, digest, at, took, body) VALUES (?, ?, ?, ?, x'', ?, 0, ?);
+
+-- fork: a run that begins as another did
+INSERT INTO runs (number, id, tenant, flow, version, status, priority, digest, labels, depth, fork_of, fork_seq,
+                  ready_at, created_at, updated_at)
+SELECT ?1, ?2, tenant, flow, version, 'ready', priority, digest, labels, depth, number, ?3, ?4, ?4, ?4
+FROM runs WHERE number = ?5;
+
+-- origin: what a run was forked from
+SELECT fork_of, fork_seq FROM runs WHERE number = ?;
+
+-- purgeable: ended runs that nothing else needs
+SELECT r.number FROM runs r
+WHERE r.tenant = ?1 AND r.finished_at < ?2 AND r.status IN (SELECT value FROM json_each(?3))
+  AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number)
+  AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL)
+ORDER BY r.finished_at LIMIT ?4;
+
+-- purge_events: the journal of a purged run
+DELETE FROM events WHERE run = ?;
+
+-- purge_inbox: its letters
+DELETE FROM inbox WHERE run = ?;
+
+-- purge_approvals: its questions
+DELETE FROM approvals WHERE run = ?;
+
+-- purge_run: its row
+DELETE FROM runs WHERE number = ?;
+
+-- purge_blobs: payloads that nothing refers to and nobody touched lately
+DELETE FROM blobs WHERE rowid IN (
+    SELECT b.rowid FROM blobs b WHERE b.tenant = ?1 AND b.touched_at < ?2
+    AND NOT EXISTS (SELECT 1 FROM events e JOIN runs r ON r.number = e.run
+                    WHERE e.blob = b.hash AND r.tenant = b.tenant) LIMIT ?3);

@@ -1,0 +1,169 @@
+"""Rows of runs on SQLite."""
+
+import asyncio
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from callboard.domain.codec import encode
+from callboard.domain.errors import Conflict, ErrorRecord, InputInvalid
+from callboard.domain.event import OUTCOMES, Event, EventKind
+from callboard.domain.run import Outcome, Run, RunStatus
+from callboard.store.runs import NewRun, Purge, Started
+from callboard.store.sqlite.journal import read_events
+from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.rows import run_from
+from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.starts import Start, not_found
+from callboard.store.sqlite.writer import Writer
+
+_SQL = statements("runs")
+_error = msgspec.json.Decoder(ErrorRecord)
+
+
+class SqliteRuns:
+    """Rows of runs. See callboard.store.runs.Runs for what each method promises."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    def start(self, new: NewRun) -> asyncio.Future[Started]:
+        """Starts a run, or finds the one that its key made."""
+        return self._writer.submit(Start(new))
+
+    async def get(self, tenant: str, run_id: str) -> Run:
+        """One run's row."""
+        return await self._reader.call(lambda db: _get(db, tenant, run_id))
+
+    async def outcomes(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Outcome]:
+        """How runs ended."""
+        wanted = msgspec.json.encode(run_ids).decode()
+        rows = await self._reader.call(lambda db: db.execute(_SQL["outcomes"], (tenant, wanted)).fetchall())
+        return {run_id: _outcome(status, error, body) for run_id, status, error, body in rows}
+
+    async def find(
+        self,
+        tenant: str,
+        *,
+        status: RunStatus | None = None,
+        flow: str | None = None,
+        labels: dict[str, str] | None = None,
+        parent: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Run]:
+        """A page of runs."""
+        wanted = {
+            "tenant": tenant,
+            "status": status,
+            "flow": flow,
+            "labels": msgspec.json.encode(labels).decode() if labels else None,
+            "parent": parent,
+            "before": before,
+            "limit": limit,
+        }
+        rows = await self._reader.call(lambda db: db.execute(_SQL["find"], wanted).fetchall())
+        return [run_from(row) for row in rows]
+
+    async def counts(self, tenant: str) -> dict[RunStatus, int]:
+        """Runs by status."""
+        rows = await self._reader.call(lambda db: db.execute(_SQL["counts"], (tenant,)).fetchall())
+        return {RunStatus(status): n for status, n in rows}
+
+    async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
+        """Makes a blocked, failed or dead run ready."""
+
+        def work(db: apsw.Connection) -> Run:
+            number = _number(db, tenant, run_id)
+            if not db.execute(_SQL["requeue"], (number, at)).fetchall():
+                (status,) = db.execute(_SQL["status"], (number,)).fetchone()
+                raise Conflict(
+                    f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued"
+                )
+            (last,) = db.execute(_SQL["last_seq"], (number,)).fetchone()
+            event = (number, last + 1, EventKind.REQUEUED, "", int(at * 1e6), encode({"reason": reason}))
+            db.execute(_SQL["append_free"], event)
+            return _get(db, tenant, run_id)
+
+        run: Run = await self._writer.call(work)
+        return run
+
+    async def fork(self, tenant: str, run_id: str, at_seq: int, new_id: str, at: float) -> Run:
+        """A run that begins as this one did."""
+
+        def work(db: apsw.Connection) -> Run:
+            number = _number(db, tenant, run_id)
+            _check_fork(run_id, at_seq, read_events(db, number))
+            (new,) = db.execute(_SQL["take_numbers"], (1,)).fetchone()
+            db.execute(_SQL["fork"], (new, new_id, at_seq, at, number))
+            forked = {"from": run_id, "at": at_seq}
+            db.execute(_SQL["append_free"], (new, at_seq + 1, EventKind.FORKED, "", int(at * 1e6), encode(forked)))
+            return _get(db, tenant, new_id)
+
+        run: Run = await self._writer.call(work)
+        return run
+
+    async def purge(
+        self, tenant: str, *, before: float, statuses: Sequence[RunStatus], batch: int, blobs_before: float
+    ) -> Purge:
+        """Removes old runs."""
+
+        def work(db: apsw.Connection) -> Purge:
+            wanted = msgspec.json.encode(statuses).decode()
+            numbers = [n for (n,) in db.execute(_SQL["purgeable"], (tenant, before, wanted, batch))]
+            events = 0
+            for number in numbers:
+                before_count = db.total_changes()
+                db.execute(_SQL["purge_events"], (number,))
+                events += db.total_changes() - before_count
+                for name in ("purge_inbox", "purge_approvals", "purge_run"):
+                    db.execute(_SQL[name], (number,))
+            before_count = db.total_changes()
+            db.execute(_SQL["purge_blobs"], (tenant, blobs_before, batch))
+            return Purge(len(numbers), events, db.total_changes() - before_count)
+
+        done: Purge = await self._writer.call(work)
+        return done
+
+
+def _get(db: apsw.Connection, tenant: str, run_id: str) -> Run:
+    row = db.execute(_SQL["get"], (tenant, run_id)).fetchone()
+    if row is None:
+        raise not_found(run_id)
+    return run_from(row)
+
+
+def _number(db: apsw.Connection, tenant: str, run_id: str) -> int:
+    row = db.execute(_SQL["number"], (tenant, run_id)).fetchone()
+    if row is None:
+        raise not_found(run_id)
+    number: int = row[0]
+    return number
+
+
+def _outcome(status: str, error: bytes | None, body: bytes | None) -> Outcome:
+    return Outcome(
+        RunStatus(status), msgspec.json.decode(body) if body else None, _error.decode(error) if error else None
+    )
+
+
+def _check_fork(run_id: str, at_seq: int, events: Sequence[Event]) -> None:
+    last = events[-1].seq
+    if not 0 <= at_seq <= last:
+        raise InputInvalid(f"at={at_seq} is not an event of run {run_id}", remedy=f"choose one from 0 to {last}")
+    kept = events[: at_seq + 1]
+    ended = next((e for e in kept if e.kind >= EventKind.RUN_SUCCEEDED), None)
+    if ended is not None:
+        raise Conflict(
+            f"run {run_id} ended at event {ended.seq}", remedy=f"fork at an event before it: --at {ended.seq - 1}"
+        )
+    settled = {e.path for e in kept if e.kind in OUTCOMES}
+    open_intent = next((e for e in kept if e.kind is EventKind.INTENT and e.path not in settled), None)
+    if open_intent is not None:
+        raise Conflict(
+            f"effect {open_intent.path} of run {run_id} is open at event {at_seq}",
+            why="its outcome belongs to that run alone",
+            remedy=f"fork before its intent: --at {open_intent.seq - 1}",
+        )

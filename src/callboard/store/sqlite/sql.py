@@ -1,0 +1,21 @@
+"""Loads the named statements from the `.sql` files beside this one."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_NAMED = re.compile(r"^-- (\w+): .*\n((?:(?!-- \w+: ).*\n?)*)", re.MULTILINE)
+
+
+@cache
+def statements(topic: str) -> dict[str, str]:
+    """The statements of one file in `queries/`, by name."""
+    text = (files(__package__) / "queries" / f"{topic}.sql").read_text(encoding="utf-8")
+    return {name: body.strip().removesuffix(";") for name, body in _NAMED.findall(text)}
+
+
+@cache
+def migrations() -> tuple[tuple[int, str], ...]:
+    """The numbered migrations, in order: (number, script)."""
+    found = [f for f in (files(__package__) / "migrations").iterdir() if f.name.endswith(".sql")]
+    return tuple(sorted((int(f.name[:4]), f.read_text(encoding="utf-8")) for f in found))

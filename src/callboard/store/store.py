@@ -1,0 +1,56 @@
+"""A store: one of each of the small protocols, on one database."""
+
+from typing import Protocol
+
+from callboard.store.approvals import Approvals
+from callboard.store.blobs import Blobs
+from callboard.store.claims import Claims
+from callboard.store.inbox import Inbox
+from callboard.store.journal import Journal
+from callboard.store.runs import Runs
+
+
+class Store(Protocol):
+    """Everything that survives a crash."""
+
+    @property
+    def journal(self) -> Journal:
+        """Events."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Rows of runs."""
+        ...
+
+    @property
+    def inbox(self) -> Inbox:
+        """Letters to runs."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """Workers and what they own."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Questions to people."""
+        ...
+
+    @property
+    def blobs(self) -> Blobs:
+        """Large payloads."""
+        ...
+
+    async def open(self) -> None:
+        """Connects, and creates or migrates the schema. Raises StoreError with what to do."""
+        ...
+
+    async def close(self) -> None:
+        """Writes what is queued and disconnects."""
+        ...
+
+    async def check(self) -> dict[str, str]:
+        """Facts for `callboard doctor`: where, version, size, integrity."""
+        ...

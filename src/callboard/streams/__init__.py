@@ -1,0 +1,1 @@
+"""Live token deltas and progress on their way to a reader."""

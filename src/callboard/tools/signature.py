@@ -1,0 +1,81 @@
+"""A function's signature, as far as a tool can have it."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from callboard.domain.errors import InputInvalid
+from callboard.tools.contract import IdempotencyKey
+
+MISSING = inspect.Parameter.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The parameters that a model fills in, the one that receives the key, and the type returned.
+
+    `returns` is MISSING without an annotation.
+    """
+
+    function: str
+    parameters: tuple[inspect.Parameter, ...]
+    key: inspect.Parameter | None
+    returns: Any
+
+    @classmethod
+    def of(cls, fn: Callable[..., Any]) -> "Signature":
+        """Read a function's signature.
+
+        Raises InputInvalid on what a model cannot fill in: *args, **kwargs, positional-only parameters and
+        such without an annotation; and on annotations that cannot be resolved.
+        """
+        name = getattr(fn, "__name__", type(fn).__name__)
+        read = _inspected(fn, name)
+        for parameter in read.parameters.values():
+            _refuse_unusable(parameter, name)
+        keys = [p for p in read.parameters.values() if _is_key(p.annotation)]
+        if len(keys) > 1:
+            raise InputInvalid(
+                f"{name} takes more than one IdempotencyKey: {', '.join(p.name for p in keys)}",
+                remedy="keep one; each call has one key",
+            )
+        filled_in = tuple(p for p in read.parameters.values() if p not in keys)
+        return cls(name, filled_in, keys[0] if keys else None, read.return_annotation)
+
+
+def _inspected(fn: Callable[..., Any], name: str) -> inspect.Signature:
+    try:
+        return inspect.signature(fn, eval_str=True)
+    except Exception as error:  # an annotation in quotes is the author's code and may raise anything
+        raise InputInvalid(
+            f"the annotations of {name} cannot be read",
+            why=f"{type(error).__name__}: {error}",
+            remedy="define the types it names at module level, imported at run time",
+        ) from error
+
+
+def _refuse_unusable(parameter: inspect.Parameter, function: str) -> None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise InputInvalid(
+            f"{function} takes {parameter}",
+            why="a model has to be told each argument by name",
+            remedy="name each parameter, or take one that is a list or a dict",
+        )
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise InputInvalid(
+            f"parameter {parameter.name} of {function} is positional-only",
+            why="tools are called with arguments by name",
+            remedy="remove the `/` from the signature",
+        )
+    if parameter.annotation is MISSING:
+        raise InputInvalid(
+            f"parameter {parameter.name} of {function} has no annotation",
+            why="its JSON schema and its validation come from the annotation",
+            remedy=f"write {parameter.name}: and its type",
+        )
+
+
+def _is_key(annotation: Any) -> bool:
+    # Also in a union with None, or annotated with more.
+    return annotation is IdempotencyKey or IdempotencyKey in get_args(annotation)
