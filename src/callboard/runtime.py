@@ -83,9 +83,7 @@ class Runtime:
         """
         target = self._flow(flow)
         owner = self.settings.tenant if tenant is None else tenant
-        started = await self.commands.start(
-            target, input, tenant=owner, key=key, priority=priority, labels=labels
-        )
+        started = await self.commands.start(target, input, tenant=owner, key=key, priority=priority, labels=labels)
         return self._handle(owner, started.run_id, target)
 
     async def run(self, flow: Any, input: Any = None, **options: Any) -> Any:
@@ -129,7 +127,7 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open(  # noqa: A001 - the public name is callboard.open, as in builtins
+async def open(
     app: Flows,
     store: str | None = None,
     *,

@@ -66,7 +66,8 @@ def explain(error: apsw.Error, path: str) -> StoreError:
             )
         case apsw.IOError():
             return StoreUnavailable(f"cannot use {path}", why=f"input/output error: {error}", remedy="check the disk")
-    return StoreError(f"{path}: {error}", why=type(error).__name__)
+        case _:
+            return StoreError(f"{path}: {error}", why=type(error).__name__)
 
 
 class WriteLock:

@@ -39,7 +39,8 @@ class Branch:
     """
 
     __slots__ = (
-        "calling", "cancelled", "children", "deadline", "doomed", "error", "interrupt", "scope", "shielded", "task", "value",
+        "calling",
+        "cancelled", "children", "deadline", "doomed", "error", "interrupt", "scope", "shielded", "task", "value",
         "waiter",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -23,14 +23,12 @@ from callboard.domain.errors import ErrorKind, Failure, StepFailed, Suspension, 
 from callboard.domain.event import Event, EventKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.usage import NOTHING, Usage
+from callboard.engine.branch import Branch
+from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
 from callboard.engine.shape import Shape, returned
 from callboard.store.journal import Extras
-
-if TYPE_CHECKING:
-    from callboard.engine.branch import Branch
-    from callboard.engine.execution import Execution
 
 
 class Guard(StrEnum):
@@ -105,14 +103,12 @@ class Call(Request):
 
     __slots__ = ("effect", "full")
 
-    def __init__(
-        self, execution: "Execution", name: str, digest: bytes, effect: Effect, *, full: bool = False
-    ) -> None:
+    def __init__(self, execution: Executing, name: str, digest: bytes, effect: Effect, *, full: bool = False) -> None:
         super().__init__(execution, name, digest)
         self.effect = effect
         self.full = full
 
-    def recall(self, branch: "Branch", place: str, move: Recorded) -> Any:
+    def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded result."""
         event = move.event
         if event.kind is not EventKind.DONE:
@@ -120,7 +116,7 @@ class Call(Request):
         lost = _reserved(move.lost) if move.lost else NOTHING
         return self._value(decode_done(event.body).result, event, lost)
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Executes the effect under its guard, with its retries, and journals what came of it."""
         effect = self.effect
         assert isinstance(move, New | Open)
@@ -147,7 +143,7 @@ class Call(Request):
                 continue
             return await self.done(attempt, body, took, lost=lost)
 
-    async def execute(self, branch: "Branch", attempt: Attempt) -> tuple[bytes, int]:
+    async def execute(self, branch: Branch, attempt: Attempt) -> tuple[bytes, int]:
         """Calls the function once; returns the encoded result and the microseconds it took. Raises Failure."""
         effect = self.effect
         clock = self.execution.services.clock
@@ -208,9 +204,7 @@ class Call(Request):
     async def fail(self, attempt: Attempt, failure: Failure, consumed: tuple[int, ...] = ()) -> None:
         """Journals a failure."""
         extras = Extras(consumed=consumed) if consumed else None
-        await self.execution.record(
-            EventKind.FAILED, attempt.path, self.digest, encode(failure.record()), 0, extras
-        )
+        await self.execution.record(EventKind.FAILED, attempt.path, self.digest, encode(failure.record()), 0, extras)
 
     def _value(self, result: Any, event: Event, lost: Usage) -> Any:
         shape = self.effect.shape
@@ -258,7 +252,7 @@ class Call(Request):
         await execution.record(EventKind.RETRY, attempt.path, self.digest, body)
         return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
 
-    async def _back_off(self, branch: "Branch", retry: Event) -> None:
+    async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
 
 

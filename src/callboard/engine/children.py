@@ -2,7 +2,7 @@
 
 import contextlib
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -10,6 +10,8 @@ from callboard.domain.codec import decode, digest, encode
 from callboard.domain.errors import ChildFailed, Conflict, ErrorKind, LimitReached, NotFound
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
+from callboard.engine.branch import Branch
+from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
 from callboard.engine.replay import Move, New
 from callboard.engine.request import done_body, last_intent
@@ -17,10 +19,6 @@ from callboard.engine.waits import Waiting
 from callboard.store.journal import Extras
 from callboard.store.letter import CANCEL, CHILD, Letter
 from callboard.store.runs import NewRun
-
-if TYPE_CHECKING:
-    from callboard.engine.branch import Branch
-    from callboard.engine.execution import Execution
 
 
 class Mode(StrEnum):
@@ -40,7 +38,7 @@ class Child:
 
     __slots__ = ("_execution", "_flow", "_path", "id")
 
-    def __init__(self, execution: "Execution", run_id: str, path: str, flow: Flow) -> None:
+    def __init__(self, execution: Executing, run_id: str, path: str, flow: Flow) -> None:
         self._execution = execution
         self.id = run_id
         self._path = path
@@ -58,7 +56,7 @@ class _Answering(Waiting):
 
     flow: Flow
 
-    async def answered(self, branch: "Branch", place: str, path: str) -> Any:
+    async def answered(self, branch: Branch, place: str, path: str) -> Any:
         """The child's output; its failure is journaled and raised."""
         letter: Letter = await self.execution.wait(branch, f"{CHILD}{path}", None)
         notice = decode(letter.body, type=_Notice)
@@ -85,9 +83,7 @@ class Spawn(_Answering):
 
     __slots__ = ("child", "input", "labels", "mode")
 
-    def __init__(
-        self, execution: "Execution", flow: Flow, value: Any, mode: Mode, labels: dict[str, str] | None
-    ) -> None:
+    def __init__(self, execution: Executing, flow: Flow, value: Any, mode: Mode, labels: dict[str, str] | None) -> None:
         self.input = encode(value, f"the input of {flow.name}")
         super().__init__(execution, f"spawn {flow.name}", digest(value))
         self.flow = flow
@@ -101,7 +97,7 @@ class Spawn(_Answering):
             return super().load(result, event)
         return Child(self.execution, result["run_id"], event.path, self.flow)
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Starts the child and, unless it is let go, waits for it."""
         path = f"{place}:{self.name}"
         if self.mode is not Mode.DETACHED:
@@ -121,7 +117,7 @@ class Spawn(_Answering):
         self.execution.announce(new.id)
         return Child(self.execution, new.id, path, self.flow)
 
-    async def withdraw(self, branch: "Branch", place: str, move: Move) -> None:
+    async def withdraw(self, branch: Branch, place: str, move: Move) -> None:
         """Cancels the child with the effect that waits for it."""
         services, run = self.execution.services, self.execution.run
         child = self.child or last_intent(move).get("run_id")
@@ -162,13 +158,13 @@ class ChildResult(_Answering):
 
     __slots__ = ("path", "run_id")
 
-    def __init__(self, execution: "Execution", name: str, path: str, flow: Flow, run_id: str) -> None:
+    def __init__(self, execution: Executing, name: str, path: str, flow: Flow, run_id: str) -> None:
         super().__init__(execution, name)
         self.path = path
         self.flow = flow
         self.run_id = run_id
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Waits for the child's letter."""
         await self.intend(place, move, {"run_id": self.run_id})
         return await self.answered(branch, place, self.path)

@@ -110,7 +110,7 @@ class Commands:
         return body
 
 
-def _check(tenant: str, key: str | None, priority: int, labels: dict[str, str] | None) -> None:
+def _check(tenant: Any, key: Any, priority: Any, labels: dict[Any, Any] | None) -> None:
     if not tenant or not isinstance(tenant, str):
         raise InputInvalid(f"tenant={tenant!r} is empty", remedy="name the tenant")
     if key is not None and not (isinstance(key, str) and 0 < len(key) <= _KEY_LENGTH):

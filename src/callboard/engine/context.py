@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, TypeVarTuple, overload
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from callboard.domain.codec import digest, encode
 from callboard.domain.errors import InputInvalid
@@ -12,15 +12,13 @@ from callboard.domain.retry import NEVER, Retry
 from callboard.engine.branch import Branch, Scope
 from callboard.engine.calls import Call, Effect, Guard, step_effect
 from callboard.engine.children import Child, Mode, Spawn
+from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
 from callboard.engine.once import OnceCall
 from callboard.engine.parallel import Gather, Race, TimeLimit
 from callboard.engine.shape import Shape
 from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
 from callboard.streams.stream import Chunk
-
-if TYPE_CHECKING:
-    from callboard.engine.execution import Execution
 
 T = TypeVar("T")
 A = TypeVarTuple("A")
@@ -35,7 +33,7 @@ class Context:
 
     __slots__ = ("_chunks", "_execution")
 
-    def __init__(self, execution: "Execution") -> None:
+    def __init__(self, execution: Executing) -> None:
         self._execution = execution
         self._chunks = 0
 
@@ -90,8 +88,8 @@ class Context:
         """
         execution = self._execution
         limit = execution.services.settings.step_timeout if timeout is None else timeout
-        return Call(  # type: ignore[return-value]
-            execution, name or getattr(fn, "__name__", "step"), digest(args) if args else b"",
+        return Call(
+            execution, name or str(getattr(fn, "__name__", "step")), digest(args) if args else b"",
             step_effect(fn, args, limit, retry),
         )  # fmt: skip
 
@@ -101,14 +99,14 @@ class Context:
         `asked` is a digest over what the effect is asked to do. With `full`, an Outcome is returned.
         """
         kind = OnceCall if effect.guard is Guard.ONCE else Call
-        return kind(self._execution, name, asked, effect, full=full)  # type: ignore[return-value]
+        return kind(self._execution, name, asked, effect, full=full)
 
     def gather(self, *work: Awaitable[Any]) -> Awaitable[list[Any]]:
         """Runs effects or coroutines side by side; all of them settle.
 
         Returns their values in order, or raises the failure of the first in order that failed.
         """
-        return Gather(self._execution, work)  # type: ignore[return-value]
+        return Gather(self._execution, work)
 
     def race(self, *work: Awaitable[Any]) -> Awaitable[tuple[int, Any]]:
         """Runs effects or coroutines side by side until one ends; the others are cancelled.
@@ -118,22 +116,22 @@ class Context:
         """
         if not work:
             raise InputInvalid("race() was given nothing to run", remedy="give it at least one effect")
-        return Race(self._execution, work)  # type: ignore[return-value]
+        return Race(self._execution, work)
 
     def timeout(self, seconds: float, work: Awaitable[T]) -> Awaitable[T]:
         """Runs an effect or a coroutine for so many seconds at most, counted across waits and crashes.
 
         Raises TimedOut when the time is up; what was in flight is cancelled.
         """
-        return TimeLimit(self._execution, _seconds(seconds), work)  # type: ignore[return-value]
+        return TimeLimit(self._execution, _seconds(seconds), work)
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Waits. A long wait costs no memory anywhere."""
-        return Sleep(self._execution, _seconds(seconds))  # type: ignore[return-value]
+        return Sleep(self._execution, _seconds(seconds))
 
     def sleep_until(self, when: float) -> Awaitable[None]:
         """Waits until a time in seconds since the Unix epoch."""
-        return Sleep(self._execution, 0.0, when)  # type: ignore[return-value]
+        return Sleep(self._execution, 0.0, when)
 
     @overload
     def wait(self, signal: str, *, timeout: float | None = None) -> Awaitable[Any]: ...
@@ -147,7 +145,7 @@ class Context:
         """
         shape = None if type is Any else Shape(type, f"the signal {signal!r}")
         seconds = None if timeout is None else _seconds(timeout)
-        return Signal(self._execution, signal, seconds, shape)  # type: ignore[return-value]
+        return Signal(self._execution, signal, seconds, shape)
 
     def ask(
         self, proposal: Any, *, timeout: float | None = None, otherwise: Literal["reject", "approve", "fail"] = "reject"
@@ -163,9 +161,7 @@ class Context:
         if otherwise not in ("reject", "approve", "fail"):
             raise InputInvalid(f"otherwise={otherwise!r} is unknown", remedy="use reject, approve or fail")
         seconds = None if timeout is None else _seconds(timeout)
-        return Ask(  # type: ignore[return-value]
-            self._execution, encode(proposal, "the proposal"), digest(proposal), seconds, otherwise
-        )
+        return Ask(self._execution, encode(proposal, "the proposal"), digest(proposal), seconds, otherwise)
 
     @overload
     def spawn(self, flow: Any, input: Any, *, labels: dict[str, str] | None = None) -> Awaitable[Any]: ...
@@ -191,29 +187,27 @@ class Context:
             raise InputInvalid(f"{flow!r} is neither a flow nor an agent", remedy="decorate it with @app.flow")
         if mode not in tuple(Mode):
             raise InputInvalid(f"mode={mode!r} is unknown", remedy="use await, attached or detached")
-        return Spawn(self._execution, target, input, Mode(mode), labels)  # type: ignore[return-value]
+        return Spawn(self._execution, target, input, Mode(mode), labels)
 
     def now(self) -> Awaitable[float]:
         """The time, in seconds since the Unix epoch; the same again on replay."""
-        return Value(self._execution, "now", self._execution.services.clock.now)  # type: ignore[return-value]
+        return Value(self._execution, "now", self._execution.services.clock.now)
 
     def random(self) -> Awaitable[float]:
         """A random number in [0, 1); the same again on replay."""
-        return Value(self._execution, "random", self._execution.services.chance.random)  # type: ignore[return-value]
+        return Value(self._execution, "random", self._execution.services.chance.random)
 
     def uuid(self) -> Awaitable[str]:
         """A fresh random UUID as text; the same again on replay."""
         bits = self._execution.services.chance.getrandbits
-        return Value(  # type: ignore[return-value]
-            self._execution, "uuid", lambda: str(uuid.UUID(int=bits(128), version=4))
-        )
+        return Value(self._execution, "uuid", lambda: str(uuid.UUID(int=bits(128), version=4)))
 
     def label(self, **labels: str) -> Awaitable[None]:
         """Sets labels on the run, by which it can be found."""
         texts = {name: str(value) for name, value in labels.items()}
         value = Value(self._execution, "label", lambda: None, texts)
         value.digest = digest(texts)
-        return value  # type: ignore[return-value]
+        return value
 
     async def patched(self, name: str) -> bool:
         """True in runs that reach this point under code that has the change `name`, False in older ones.
@@ -276,7 +270,7 @@ class _Marker(Value):
 
     __slots__ = ("patch",)
 
-    def __init__(self, execution: "Execution", patch: str) -> None:
+    def __init__(self, execution: Executing, patch: str) -> None:
         super().__init__(execution, "patched", None)
         self.patch = patch
 
@@ -293,9 +287,9 @@ class _Marker(Value):
         await self.execution.record(EventKind.PATCHED, f":{self.patch}", b"", b"")
 
 
-def _seconds(value: float) -> float:
+def _seconds(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e10:
-        raise InputInvalid(f"{value!r} is not a number of seconds", remedy="give a number from 0 to 10 thousand million")
+        raise InputInvalid(
+            f"{value!r} is not a number of seconds", remedy="give a number from 0 to 10 thousand million"
+        )
     return float(value)
-
-

@@ -3,15 +3,12 @@
 import inspect
 import typing
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callboard.domain.errors import InputInvalid
 from callboard.engine.shape import Shape
 
-if TYPE_CHECKING:
-    from callboard.engine.context import Context
-
-Body = Callable[["Context", Any], Awaitable[Any]]
+Body = Callable[[Any, Any], Awaitable[Any]]  # (Context, input) -> output
 
 
 class Flow:
@@ -26,7 +23,7 @@ class Flow:
 
     def __init__(self, fn: Body, *, name: str | None = None, version: str = "1") -> None:
         self.fn = fn
-        self.name = name or getattr(fn, "__name__", "flow")
+        self.name: str = name or str(getattr(fn, "__name__", "flow"))
         self.version = str(version)
         if "@" in self.name or not self.name:
             raise InputInvalid(f"flow name {self.name!r} is empty or contains '@'", remedy="choose another name")
@@ -48,7 +45,7 @@ class Flow:
         """Name and version as claims match them: `name@version`."""
         return f"{self.name}@{self.version}"
 
-    def __call__(self, ctx: "Context", value: Any) -> Awaitable[Any]:
+    def __call__(self, ctx: Any, value: Any) -> Awaitable[Any]:
         """Runs the function as a part of the calling run, in the caller's scope."""
         return self.fn(ctx, value)
 

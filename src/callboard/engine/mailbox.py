@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from callboard.domain.errors import StoreError
+from callboard.domain.errors import Parked, StoreError
 from callboard.engine.branch import Branch
 from callboard.engine.clock import Timer
+from callboard.engine.services import Services
+from callboard.store.claims import Claim
 from callboard.store.letter import CANCEL, Letter
-
-if TYPE_CHECKING:
-    from callboard.engine.execution import Execution
 
 
 class Waiter:
@@ -24,6 +23,24 @@ class Waiter:
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.timer: Timer | None = None
         self.resolved = False
+
+
+class Owner(Protocol):
+    """What a mailbox needs of the execution that owns it."""
+
+    claim: Claim
+    services: Services
+    running: int
+    stopping: Parked | None
+    parking: asyncio.Task[None] | None
+
+    def cancel(self, reason: str) -> None:
+        """The run is cancelled."""
+        ...
+
+    def abort(self, error: StoreError) -> Parked:
+        """The store failed."""
+        ...
 
 
 class Watch:
@@ -43,7 +60,7 @@ class Mailbox:
 
     __slots__ = ("_execution", "_fetching", "_letters", "_poked", "_waiters", "_watches", "seen")
 
-    def __init__(self, execution: "Execution", seen: int) -> None:
+    def __init__(self, execution: Owner, seen: int) -> None:
         self._execution = execution
         self.seen = seen
         self._letters: list[Letter] = []

@@ -6,22 +6,20 @@ tool's reconciliation is asked, but only after the intent, the window and the to
 passed: before that, a stalled owner could still be about to call. If that does not tell, a person is asked.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callboard.domain.codec import encode
 from callboard.domain.errors import Failure, UnknownOutcome
 from callboard.domain.event import EventKind
+from callboard.engine.branch import Branch
 from callboard.engine.calls import Attempt, Call, Finding
 from callboard.engine.replay import Move, Open
 from callboard.engine.request import last_intent
 from callboard.store.approvals import ApprovalStatus, NewApproval
 from callboard.store.journal import Extras
 from callboard.store.letter import DECISION, Letter
-
-if TYPE_CHECKING:
-    from callboard.engine.branch import Branch
 
 NO_LIMIT = 60.0  # seconds that a call without a time limit is assumed to take at most, before reconciling
 
@@ -35,7 +33,7 @@ class OnceCall(Call):
         """An open call settles before its run is cancelled."""
         return type(move) is Open
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Commits the intent, calls, and when in doubt finds out."""
         intent = last_intent(move)
         number = intent.get("attempt", 0)
@@ -48,7 +46,7 @@ class OnceCall(Call):
         finally:
             branch.shielded = False
 
-    async def _call(self, branch: "Branch", attempt: Attempt, consumed: tuple[int, ...] = ()) -> Any:
+    async def _call(self, branch: Branch, attempt: Attempt, consumed: tuple[int, ...] = ()) -> Any:
         clock, window = self.execution.services.clock, self.execution.services.settings.window
         while True:
             intended = clock.monotonic()
@@ -66,7 +64,7 @@ class OnceCall(Call):
             return await self._find_out(branch, attempt, at, None)
         return await self.done(attempt, body, took)
 
-    async def _find_out(self, branch: "Branch", attempt: Attempt, at: float, settle: str | None) -> Any:
+    async def _find_out(self, branch: Branch, attempt: Attempt, at: float, settle: str | None) -> Any:
         if settle is None and self.effect.reconcile is not None:
             window = self.execution.services.settings.window
             await self.execution.wait(branch, None, at + window + (self.effect.timeout or NO_LIMIT))
@@ -80,7 +78,7 @@ class OnceCall(Call):
         letter: Letter = await self.execution.wait(branch, f"{DECISION}{attempt.path}", None)
         return await self._decided(branch, attempt, letter)
 
-    async def _reconcile(self, branch: "Branch", attempt: Attempt) -> Finding:
+    async def _reconcile(self, branch: Branch, attempt: Attempt) -> Finding:
         assert self.effect.reconcile is not None
         try:
             return await self.effect.reconcile(attempt.key)
@@ -103,10 +101,12 @@ class OnceCall(Call):
             }
         )
         ask = NewApproval(approval_id, attempt.path, "settle", proposal, services.clock.now())
-        body = encode({"attempt": attempt.number, "key": attempt.key, "settle": approval_id, "asked": self.effect.asked})
+        body = encode(
+            {"attempt": attempt.number, "key": attempt.key, "settle": approval_id, "asked": self.effect.asked}
+        )
         await self.execution.record(EventKind.INTENT, attempt.path, self.digest, body, 0, Extras(asks=(ask,)))
 
-    async def _decided(self, branch: "Branch", attempt: Attempt, letter: Letter) -> Any:
+    async def _decided(self, branch: Branch, attempt: Attempt, letter: Letter) -> Any:
         decision = msgspec.json.decode(letter.body)
         consumed = (letter.seq,)
         if decision["status"] == ApprovalStatus.APPROVED:

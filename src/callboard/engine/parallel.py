@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from callboard.domain.codec import encode
 from callboard.domain.errors import Cancelled, Parked, TimedOut
 from callboard.domain.event import EventKind
 from callboard.engine.branch import Branch
+from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import decode_done, done_body, raised
 from callboard.engine.waits import Waiting
-
-if TYPE_CHECKING:
-    from callboard.engine.execution import Execution
 
 _LATE = "the time limit was reached"
 
@@ -24,7 +22,7 @@ class FanOut:
     __slots__ = ("_execution", "_parent", "_waiting", "branches", "first", "open")
 
     def __init__(
-        self, execution: "Execution", parent: Branch, place: str, work: Sequence[Awaitable[Any]],
+        self, execution: Executing, parent: Branch, place: str, work: Sequence[Awaitable[Any]],
         deadline: float | None = None,
     ) -> None:  # fmt: skip
         self._execution = execution
@@ -85,7 +83,7 @@ class Gather(Waiting):
 
     __slots__ = ("work",)
 
-    def __init__(self, execution: "Execution", work: Sequence[Awaitable[Any]]) -> None:
+    def __init__(self, execution: Executing, work: Sequence[Awaitable[Any]]) -> None:
         super().__init__(execution, "gather")
         self.work = work
 
@@ -131,7 +129,7 @@ class Race(_Driving):
 
     __slots__ = ("work",)
 
-    def __init__(self, execution: "Execution", work: Sequence[Awaitable[Any]]) -> None:
+    def __init__(self, execution: Executing, work: Sequence[Awaitable[Any]]) -> None:
         super().__init__(execution, "race")
         self.work = work
 
@@ -170,7 +168,7 @@ class TimeLimit(_Driving):
 
     __slots__ = ("seconds", "work")
 
-    def __init__(self, execution: "Execution", seconds: float, work: Awaitable[Any]) -> None:
+    def __init__(self, execution: Executing, seconds: float, work: Awaitable[Any]) -> None:
         super().__init__(execution, "timeout")
         self.seconds = seconds
         self.work = work
@@ -204,7 +202,7 @@ class TimeLimit(_Driving):
 
 
 async def drive_again(
-    execution: "Execution", branch: Branch, place: str, work: Sequence[Awaitable[Any]], index: int
+    execution: Executing, branch: Branch, place: str, work: Sequence[Awaitable[Any]], index: int
 ) -> Branch:
     """Replays the one branch that counted, and skips what the others had recorded."""
     others = [w for i, w in enumerate(work) if i != index]
@@ -244,13 +242,13 @@ def _first(fan: FanOut) -> int:
     return fan.branches.index(fan.first)
 
 
-def _cancel_others(execution: "Execution", fan: FanOut, winner: int, reason: str) -> None:
+def _cancel_others(execution: Executing, fan: FanOut, winner: int, reason: str) -> None:
     for i, branch in enumerate(fan.branches):
         if i != winner:
             execution.interrupt(branch, reason)
 
 
-def _check_unwinding(execution: "Execution") -> None:
+def _check_unwinding(execution: Executing) -> None:
     if execution.stopping is not None:
         raise execution.stopping
 
@@ -265,5 +263,3 @@ def _value(branch: Branch) -> Any:
     if branch.error is not None:
         raise branch.error
     return branch.value
-
-

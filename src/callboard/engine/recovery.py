@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from typing import Protocol
 
-from callboard.domain.errors import StoreError
 from callboard.dispatch.bell import Hint, News
+from callboard.domain.errors import StoreError
 from callboard.engine.clock import Timer
 from callboard.engine.services import Services
 

@@ -1,17 +1,15 @@
 """What a flow awaits: a request that the journal answers, or that is performed and then journaled."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callboard.domain.errors import Abandoned, Cancelled, ErrorRecord, failure_from
 from callboard.domain.event import Event, EventKind
+from callboard.engine.branch import Branch
+from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Open, Recorded
-
-if TYPE_CHECKING:
-    from callboard.engine.branch import Branch
-    from callboard.engine.execution import Execution
 
 _error = msgspec.json.Decoder(ErrorRecord)
 
@@ -35,7 +33,7 @@ class Request:
 
     __slots__ = ("digest", "execution", "name")
 
-    def __init__(self, execution: "Execution", name: str, digest: bytes = b"") -> None:
+    def __init__(self, execution: Executing, name: str, digest: bytes = b"") -> None:
         self.execution = execution
         self.name = name
         self.digest = digest
@@ -54,7 +52,7 @@ class Request:
     # True for requests whose recorded outcome still needs branches to be driven (race, timeout).
     drives = False
 
-    def recall(self, branch: "Branch", place: str, move: Recorded) -> Any:
+    def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded outcome: returned, or raised as it was raised the first time."""
         event = move.event
         if event.kind is EventKind.DONE:
@@ -69,15 +67,15 @@ class Request:
         """True when a cancel has to wait until this effect has settled."""
         return False
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Does what was asked and journals it; returns what the flow gets. `move` is New or Open."""
         raise NotImplementedError
 
-    async def withdraw(self, branch: "Branch", place: str, move: Move) -> None:
+    async def withdraw(self, branch: Branch, place: str, move: Move) -> None:
         """Undoes what waits outside for this effect, when it is cancelled while it waits."""
 
 
-def raised(branch: "Branch", event: Event) -> BaseException:
+def raised(branch: Branch, event: Event) -> BaseException:
     """The error of a recorded outcome that was not a success."""
     if event.kind is EventKind.FAILED:
         return failure_from(_error.decode(event.body))

@@ -129,9 +129,7 @@ class Runner:
 
     async def _finish(self, status: RunStatus, body: bytes) -> End:
         execution = self.execution
-        event = Event(
-            execution.seq, _ENDS[status], "", b"", int(self._services.clock.now() * 1e6), 0, body
-        )
+        event = Event(execution.seq, _ENDS[status], "", b"", int(self._services.clock.now() * 1e6), 0, body)
         error = None if status is RunStatus.SUCCEEDED else self._error(status, body)
         end = Finish(status, event, self._notice(status, body, error), execution.children, error)
         try:

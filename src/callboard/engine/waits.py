@@ -1,22 +1,20 @@
 """Effects that wait: for a time, a signal, a person. Each journals first what it waits for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from callboard.domain.codec import encode
 from callboard.domain.errors import Failure, TimedOut
 from callboard.domain.event import Event, EventKind
+from callboard.engine.branch import Branch
+from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New
 from callboard.engine.request import Request, done_body, last_intent
 from callboard.engine.shape import Shape
 from callboard.store.approvals import ApprovalStatus, NewApproval
 from callboard.store.journal import Extras
 from callboard.store.letter import DECISION, SIGNAL, Letter
-
-if TYPE_CHECKING:
-    from callboard.engine.branch import Branch
-    from callboard.engine.execution import Execution
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,13 +43,13 @@ class Waiting(Request):
 
     __slots__ = ()
 
-    async def intend(self, place: str, move: Move, body: dict[str, Any], extras: Extras | None = None) -> dict[str, Any]:
+    async def intend(
+        self, place: str, move: Move, body: dict[str, Any], extras: Extras | None = None
+    ) -> dict[str, Any]:
         """Journals the intent unless it stands; returns it as it stands."""
         if type(move) is not New:
             return last_intent(move)
-        await self.execution.record(
-            EventKind.INTENT, f"{place}:{self.name}", self.digest, encode(body), 0, extras
-        )
+        await self.execution.record(EventKind.INTENT, f"{place}:{self.name}", self.digest, encode(body), 0, extras)
         return body
 
     async def done(self, place: str, result: bytes, letter: Letter | None = None) -> Any:
@@ -74,12 +72,12 @@ class Sleep(Waiting):
 
     __slots__ = ("seconds", "until")
 
-    def __init__(self, execution: "Execution", seconds: float, until: float | None = None) -> None:
+    def __init__(self, execution: Executing, seconds: float, until: float | None = None) -> None:
         super().__init__(execution, "sleep")
         self.seconds = seconds
         self.until = until
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Waits, in memory or parked."""
         due = self.execution.services.clock.now() + self.seconds if self.until is None else self.until
         intent = await self.intend(place, move, {"due": due})
@@ -92,7 +90,7 @@ class Signal(Waiting):
 
     __slots__ = ("seconds", "shape", "signal")
 
-    def __init__(self, execution: "Execution", signal: str, seconds: float | None, shape: Shape | None) -> None:
+    def __init__(self, execution: Executing, signal: str, seconds: float | None, shape: Shape | None) -> None:
         super().__init__(execution, f"wait {signal}")
         self.signal = signal
         self.seconds = seconds
@@ -102,7 +100,7 @@ class Signal(Waiting):
         """The signal's value as the declared type."""
         return result if self.shape is None else self.shape.load(result)
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Waits for a letter or the time limit."""
         due = None if self.seconds is None else self.execution.services.clock.now() + self.seconds
         intent = await self.intend(place, move, {"signal": self.signal, "due": due})
@@ -118,7 +116,7 @@ class Ask(Waiting):
     __slots__ = ("otherwise", "proposal", "seconds")
 
     def __init__(
-        self, execution: "Execution", proposal: bytes, digest: bytes, seconds: float | None, otherwise: str
+        self, execution: Executing, proposal: bytes, digest: bytes, seconds: float | None, otherwise: str
     ) -> None:
         super().__init__(execution, "ask", digest)
         self.proposal = proposal
@@ -129,7 +127,7 @@ class Ask(Waiting):
         """The decision."""
         return msgspec.convert(result, Decision)
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Opens the question and waits for its answer."""
         services = self.execution.services
         now = services.clock.now()
@@ -146,7 +144,7 @@ class Ask(Waiting):
             letter = self.execution.mailbox.take(name)
         return await self.done(place, letter.body, letter)
 
-    async def withdraw(self, branch: "Branch", place: str, move: Move) -> None:
+    async def withdraw(self, branch: Branch, place: str, move: Move) -> None:
         """Closes the question when the effect is cancelled."""
         approvals = self.execution.services.store.approvals
         found = await approvals.find(
@@ -174,12 +172,12 @@ class Value(Waiting):
 
     __slots__ = ("labels", "read")
 
-    def __init__(self, execution: "Execution", name: str, read: Any, labels: dict[str, str] | None = None) -> None:
+    def __init__(self, execution: Executing, name: str, read: Any, labels: dict[str, str] | None = None) -> None:
         super().__init__(execution, name)
         self.read = read
         self.labels = labels
 
-    async def perform(self, branch: "Branch", place: str, move: Move) -> Any:
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Reads it and journals it."""
         result = self.read()
         extras = Extras(labels=self.labels) if self.labels else None

@@ -110,7 +110,7 @@ class Worker:
             self._wake.clear()
             # A store that fails is tried again at the next sweep; who waits for a result is told by reading it.
             with contextlib.suppress(StoreError):
-                while not self._stopping and await self._claim():
+                while await self._claim():
                     pass
                 await self._release_again()
 
@@ -119,7 +119,7 @@ class Worker:
         services = self._services
         free = min(services.settings.concurrency - len(self._active), _BATCH)
         now = services.clock.now()
-        if free <= 0 or self._alone:
+        if free <= 0 or self._alone or self._stopping:
             return False
         if self._suspects_since is not None:
             if not self._active:
@@ -157,7 +157,7 @@ class Worker:
             if self._active.get(claim.run_id) is runner:
                 del self._active[claim.run_id]
         if self._alone or full:
-            self._alone = self._alone and bool(self._active)
+            self._alone = False  # a suspect runs alone, so it is the suspect that has ended
             self._wake.set()
         self._tell(claim, end)
 

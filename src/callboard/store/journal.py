@@ -33,9 +33,7 @@ class Extras(msgspec.Struct, frozen=True):
 class Journal(Protocol):
     """Appends and reads events. An append is durable when its awaitable returns."""
 
-    def append(
-        self, claim: Claim, events: Sequence[Event], extras: Extras | None = None
-    ) -> Awaitable[None]:
+    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
         """Appends a run's next events; the call itself queues them, so that order is the order of calls.
 
         Raises LeaseLost when the claim's epoch is no longer the run's, another StoreError when nothing could
@@ -43,9 +41,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def read(
-        self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000
-    ) -> list[Event]:
+    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
         """The run's events with a seq above `after`, in order, ancestors of a fork included.
 
         Raises NotFound when the tenant has no such run.

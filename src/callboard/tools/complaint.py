@@ -26,9 +26,7 @@ def faults(error: ValidationError, parameters: dict[str, Any]) -> list[dict[str,
 
 def sentence(faults: Sequence[dict[str, str]]) -> str:
     """The faults as one line of text."""
-    return "; ".join(
-        f["field"] + (f" (given {f['got']})" if f["got"] else "") + f" {f['problem']}" for f in faults
-    )
+    return "; ".join(f["field"] + (f" (given {f['got']})" if f["got"] else "") + f" {f['problem']}" for f in faults)
 
 
 def _fault(found: Any, known: dict[str, Any]) -> dict[str, str]:

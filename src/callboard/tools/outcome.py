@@ -87,9 +87,7 @@ def failure_of(tool: str, error: BaseException, *, limit: float, expired: bool) 
             return _down(tool, error, None)
         case _:
             name = type(error).__name__
-            return ToolFailed(
-                f"{tool} raised {name}: {_said(error)}", kind=ErrorKind.BUG, detail={"type": name}
-            )
+            return ToolFailed(f"{tool} raised {name}: {_said(error)}", kind=ErrorKind.BUG, detail={"type": name})
 
 
 def _malformed(tool: str, why: str, detail: dict[str, Any] | None = None) -> ToolFailed:

@@ -74,9 +74,7 @@ def _adapter(signature: Signature) -> pydantic.TypeAdapter[Any]:
     # A dataclass, not a model: any parameter name is good, also `copy`, `json` or `_id`.
     fields = [(p.name, p.annotation, _field(p.default)) for p in signature.parameters]
     config = {"__pydantic_config__": pydantic.ConfigDict(extra="forbid")}
-    return pydantic.TypeAdapter(
-        dataclasses.make_dataclass(signature.function, fields, kw_only=True, namespace=config)
-    )
+    return pydantic.TypeAdapter(dataclasses.make_dataclass(signature.function, fields, kw_only=True, namespace=config))
 
 
 def _field(default: Any) -> Any:

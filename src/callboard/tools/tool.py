@@ -174,9 +174,7 @@ def _side_effect(effect: SideEffect | str) -> SideEffect:
     try:
         return SideEffect(effect)
     except ValueError as error:
-        raise InputInvalid(
-            f"{effect!r} is no side effect", remedy="write read, idempotent or once"
-        ) from error
+        raise InputInvalid(f"{effect!r} is no side effect", remedy="write read, idempotent or once") from error
 
 
 def _usual_retry(effect: SideEffect) -> Retry:

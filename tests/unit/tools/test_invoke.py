@@ -105,9 +105,7 @@ async def test_a_key_that_may_be_none_is_left_to_its_default() -> None:
         (asyncio.CancelledError("inner"), ErrorKind.BUG, {"type": "CancelledError"}),
     ],
 )
-async def test_each_way_to_fail_has_its_kind(
-    error: BaseException, kind: ErrorKind, detail: dict[str, Any]
-) -> None:
+async def test_each_way_to_fail_has_its_kind(error: BaseException, kind: ErrorKind, detail: dict[str, Any]) -> None:
     found = await failure(raising(error))
     assert (found.kind, found.detail) == (kind, detail)
     assert str(error) in str(found)
@@ -247,9 +245,7 @@ async def test_a_result_of_the_annotated_type_passes(value: Any, annotation: Any
         (None, str, "the value"),
     ],
 )
-async def test_a_result_of_another_type_is_malformed_at_a_place(
-    value: Any, annotation: Any, place: str
-) -> None:
+async def test_a_result_of_another_type_is_malformed_at_a_place(value: Any, annotation: Any, place: str) -> None:
     found = await failure(returning(value, annotation))
     assert found.kind is ErrorKind.MALFORMED_RESULT
     assert [fault["field"] for fault in found.detail["fields"]] == [place]

@@ -23,7 +23,10 @@ def annotation(schema: Json) -> Any:
     if schema.get("type") == "array":
         return list[annotation(schema.get("items", {}))]  # type: ignore[misc]
     if "properties" in schema:
-        fields = {name: (annotation(part), ...) for name, part in schema["properties"].items()}
+        required = schema.get("required", ())
+        fields = {
+            name: (annotation(part), ... if name in required else None) for name, part in schema["properties"].items()
+        }
         return pydantic.create_model("Inner", **fields)  # type: ignore[call-overload]
     return PLAIN.get(schema.get("type", ""), Any)
 
@@ -70,9 +73,7 @@ def test_every_good_call_passes_and_every_faulty_one_is_refused_naming_the_fault
                 assert failure is not None and failure.kind is ErrorKind.UNKNOWN_TOOL, case
                 assert case["at"] in str(failure)
             case fault:
-                word = {"missing_argument": "missing", "unknown_argument": "not an argument"}.get(
-                    fault, "should"
-                )
+                word = {"missing_argument": "missing", "unknown_argument": "not an argument"}.get(fault, "should")
                 assert failure is not None and failure.kind is ErrorKind.INVALID_ARGUMENTS, case
                 faults = [f for f in failure.detail["fields"] if f["field"].startswith(case["at"])]
                 assert faults and word in faults[0]["problem"], (case, failure)

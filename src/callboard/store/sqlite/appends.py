@@ -57,9 +57,10 @@ class Append:
 
 def row(db: apsw.Connection, claim: Claim, event: Event) -> tuple[Any, ...]:
     """The parameters that write one event; a large body is put aside as a blob."""
-    body, blob = event.body, None
-    if len(body) > INLINE:
-        body, blob = None, put_blob(db, claim.tenant, body)
+    body: bytes | None = event.body
+    blob: bytes | None = None
+    if len(event.body) > INLINE:
+        body, blob = None, put_blob(db, claim.tenant, event.body)
     return (
         claim.number, event.seq, int(event.kind), event.path, event.digest, event.at, event.took, body, blob,
         claim.epoch,

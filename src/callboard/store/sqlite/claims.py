@@ -21,7 +21,7 @@ from callboard.store.sqlite.liveness import Liveness, boot_id
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from, run_from
 from callboard.store.sqlite.settles import Settle, finish_families
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.writer import Writer
 
 _SQL = statements("claims")
@@ -60,7 +60,7 @@ class SqliteClaims:
         """The worker leaves."""
 
         def work(db: apsw.Connection) -> None:
-            db.execute(_SQL["hand_back"], (worker_id,)).fetchall()
+            every(db, _SQL["hand_back"], (worker_id,))
             db.execute(_SQL["drop_worker"], (worker_id,))
 
         await self._writer.call(work)
@@ -77,7 +77,7 @@ class SqliteClaims:
             "at": at,
             "suspects": suspects,
         }
-        rows = await self._writer.call(lambda db: db.execute(_SQL["claim"], wanted).fetchall())
+        rows = await self._writer.call(lambda db: every(db, _SQL["claim"], wanted))
         # The journals are read after the epochs were raised, and outside the write lock.
         return await self._reader.call(lambda db: _load(db, rows)) if rows else []
 
@@ -87,15 +87,15 @@ class SqliteClaims:
 
     async def wake_due(self, at: float, limit: int) -> int:
         """Makes runs ready whose time has come."""
-        return len(await self._writer.call(lambda db: db.execute(_SQL["wake_due"], (at, limit)).fetchall()))
+        return len(await self._writer.call(lambda db: every(db, _SQL["wake_due"], (at, limit))))
 
     async def outlook(self, worker_id: str) -> Outlook:
         """What there is to do."""
 
         def work(db: apsw.Connection) -> Outlook:
-            ready, suspects = db.execute(_SQL["ready"]).fetchone()
-            (due,) = db.execute(_SQL["next_due"]).fetchone()
-            return Outlook(ready, suspects, due, dict(db.execute(_SQL["inboxes"], (worker_id,)).fetchall()))
+            ready, suspects = one(db, _SQL["ready"])
+            (due,) = one(db, _SQL["next_due"])
+            return Outlook(ready, suspects, due, dict(every(db, _SQL["inboxes"], (worker_id,))))
 
         return await self._reader.call(work)
 
@@ -109,7 +109,7 @@ class SqliteClaims:
             ready: list[str] = []
             dead: list[str] = []
             for worker in gone:
-                for number, run_id, deaths, epoch in db.execute(_SQL["take_over"], (worker, at)).fetchall():
+                for number, run_id, deaths, epoch in every(db, _SQL["take_over"], (worker, at)):
                     if deaths >= max_deaths:
                         _bury(db, number, run_id, epoch, deaths, at)
                         dead.append(run_id)
@@ -126,18 +126,17 @@ class SqliteClaims:
 
     async def workers(self) -> list[WorkerInfo]:
         """All workers known."""
-        rows = await self._reader.call(lambda db: db.execute(_SQL["workers"]).fetchall())
+        rows = await self._reader.call(lambda db: every(db, _SQL["workers"]))
         now = self._monotonic()
         return [
             WorkerInfo(wid, pid, host, started, boot == self._boot and self._live.alive(wid), now - beat, running)
             for wid, pid, host, boot, started, beat, running in rows
         ]
 
-
     def _beat(self, worker_id: str) -> Callable[[apsw.Connection], object]:
         # A worker that was taken for dead and comes back writes its row anew.
         row = (worker_id, os.getpid(), socket.gethostname(), self._boot, self._started[worker_id], self._monotonic())
-        return lambda db: db.execute(_SQL["beat"], row).fetchall()
+        return lambda db: every(db, _SQL["beat"], row)
 
 
 def _load(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
@@ -176,9 +175,9 @@ def _bury(db: apsw.Connection, number: int, run_id: str, epoch: int, deaths: int
             f"find out why, then: callboard runs requeue {run_id}",
         )
     )
-    (last,) = db.execute(_RUNS["last_seq"], (number,)).fetchone()
+    (last,) = one(db, _RUNS["last_seq"], (number,))
     db.execute(_RUNS["append_free"], (number, last + 1, EventKind.RUN_DEAD, "", int(at * 1e6), error))
-    ended = db.execute(_SQL["bury"], (number, at, error)).fetchall()
+    ended = every(db, _SQL["bury"], (number, at, error))
     notice = encode({"run_id": run_id, "status": RunStatus.DEAD, "error": msgspec.Raw(error)})
     finish_families(db, [e for e in ended if e[1] is not None], {number: notice}, at)
     db.execute(_SQL["withdraw"], (number,))

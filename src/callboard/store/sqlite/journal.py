@@ -17,7 +17,7 @@ from callboard.store.letter import DECISION, Letter
 from callboard.store.sqlite.appends import Append, lost
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Send, deliver, not_found
 from callboard.store.sqlite.writer import Writer
 
@@ -43,7 +43,7 @@ class SqliteJournal:
         """See callboard.store.journal.Journal."""
 
         def work(db: apsw.Connection) -> list[Event]:
-            row = db.execute(_RUNS["number"], (tenant, run_id)).fetchone()
+            row = one(db, _RUNS["number"], (tenant, run_id))
             if row is None:
                 raise not_found(run_id)
             return read_events(db, row[0], after, limit)
@@ -59,7 +59,7 @@ def read_events(db: apsw.Connection, number: int, after: int = -1, limit: int = 
     while origin is not None and origin[0] is not None:
         last = min(last, origin[1])
         parts.append((origin[0], last))
-        origin = db.execute(_RUNS["origin"], (origin[0],)).fetchone()
+        origin = one(db, _RUNS["origin"], (origin[0],))
     events: list[Event] = []
     for run, until in reversed(parts):
         floor = max(after, events[-1].seq if events else -1)
@@ -83,7 +83,7 @@ class SqliteInbox:
         """See callboard.store.inbox.Inbox."""
 
         def work(db: apsw.Connection) -> tuple[int, list[Letter]]:
-            counter = db.execute(_INBOX["counter"], (claim.number, claim.epoch)).fetchone()
+            counter = one(db, _INBOX["counter"], (claim.number, claim.epoch))
             if counter is None:
                 raise lost(claim)
             letters = [Letter(*row) for row in db.execute(_INBOX["letters"], (claim.number, after))]
@@ -104,14 +104,12 @@ class SqliteApprovals:
         self, tenant: str, *, status: ApprovalStatus | None = None, run_id: str | None = None, limit: int = 100
     ) -> list[Approval]:
         """See callboard.store.approvals.Approvals."""
-        rows = await self._reader.call(
-            lambda db: db.execute(_APPROVALS["find"], (tenant, status, run_id, limit)).fetchall()
-        )
+        rows = await self._reader.call(lambda db: every(db, _APPROVALS["find"], (tenant, status, run_id, limit)))
         return [_approval(row) for row in rows]
 
     async def get(self, tenant: str, approval_id: str) -> Approval:
         """See callboard.store.approvals.Approvals."""
-        row = await self._reader.call(lambda db: db.execute(_APPROVALS["get"], (tenant, approval_id)).fetchone())
+        row = await self._reader.call(lambda db: one(db, _APPROVALS["get"], (tenant, approval_id)))
         if row is None:
             raise _no_approval(approval_id)
         return _approval(row)
@@ -122,9 +120,9 @@ class SqliteApprovals:
         """See callboard.store.approvals.Approvals."""
 
         def work(db: apsw.Connection) -> tuple[str, RunStatus]:
-            row = db.execute(_APPROVALS["decide"], (tenant, approval_id, status, decision, by, at)).fetchone()
+            row = one(db, _APPROVALS["decide"], (tenant, approval_id, status, decision, by, at))
             if row is None:
-                found = db.execute(_APPROVALS["get"], (tenant, approval_id)).fetchone()
+                found = one(db, _APPROVALS["get"], (tenant, approval_id))
                 if found is None:
                     raise _no_approval(approval_id)
                 raise Conflict(f"approval {approval_id} is {found[4]} already", why="only an open one can be decided")
@@ -136,15 +134,14 @@ class SqliteApprovals:
 
         return self._writer.call(work)
 
-
     def close(self, claim: Claim, approval_id: str, status: ApprovalStatus) -> Awaitable[ApprovalStatus]:
         """See callboard.store.approvals.Approvals."""
 
         def work(db: apsw.Connection) -> ApprovalStatus:
-            if db.execute(_CLAIMS["held"], (claim.number, claim.epoch)).fetchone() is None:
+            if one(db, _CLAIMS["held"], (claim.number, claim.epoch)) is None:
                 raise lost(claim)
-            db.execute(_APPROVALS["close"], (approval_id, status)).fetchall()
-            return ApprovalStatus(db.execute(_APPROVALS["get"], (claim.tenant, approval_id)).fetchone()[4])
+            every(db, _APPROVALS["close"], (approval_id, status))
+            return ApprovalStatus(one(db, _APPROVALS["get"], (claim.tenant, approval_id))[4])
 
         return self._writer.call(work)
 
@@ -161,7 +158,7 @@ class SqliteBlobs:
             key = bytes.fromhex(hash_hex)
         except ValueError:
             key = b""
-        row = await self._reader.call(lambda db: db.execute(_SQL["get_blob"], (tenant, key)).fetchone())
+        row = await self._reader.call(lambda db: one(db, _SQL["get_blob"], (tenant, key)))
         if row is None:
             raise NotFound(f"no blob {hash_hex!r}")
         data: bytes = row[0]
@@ -187,5 +184,3 @@ def _approval(row: tuple[Any, ...]) -> Approval:
 
 def _no_approval(approval_id: str) -> NotFound:
     return NotFound(f"no approval {approval_id!r}", remedy="callboard approvals list shows the ids")
-
-

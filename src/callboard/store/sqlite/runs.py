@@ -14,7 +14,7 @@ from callboard.store.runs import NewRun, Purge, Started
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import run_from
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Start, not_found
 from callboard.store.sqlite.writer import Writer
 
@@ -40,7 +40,7 @@ class SqliteRuns:
     async def outcomes(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Outcome]:
         """How runs ended."""
         wanted = msgspec.json.encode(run_ids).decode()
-        rows = await self._reader.call(lambda db: db.execute(_SQL["outcomes"], (tenant, wanted)).fetchall())
+        rows = await self._reader.call(lambda db: every(db, _SQL["outcomes"], (tenant, wanted)))
         return {run_id: _outcome(status, error, body) for run_id, status, error, body in rows}
 
     async def find(
@@ -64,12 +64,12 @@ class SqliteRuns:
             "before": before,
             "limit": limit,
         }
-        rows = await self._reader.call(lambda db: db.execute(_SQL["find"], wanted).fetchall())
+        rows = await self._reader.call(lambda db: every(db, _SQL["find"], wanted))
         return [run_from(row) for row in rows]
 
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         """Runs by status."""
-        rows = await self._reader.call(lambda db: db.execute(_SQL["counts"], (tenant,)).fetchall())
+        rows = await self._reader.call(lambda db: every(db, _SQL["counts"], (tenant,)))
         return {RunStatus(status): n for status, n in rows}
 
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
@@ -77,12 +77,10 @@ class SqliteRuns:
 
         def work(db: apsw.Connection) -> Run:
             number = _number(db, tenant, run_id)
-            if not db.execute(_SQL["requeue"], (number, at)).fetchall():
-                (status,) = db.execute(_SQL["status"], (number,)).fetchone()
-                raise Conflict(
-                    f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued"
-                )
-            (last,) = db.execute(_SQL["last_seq"], (number,)).fetchone()
+            if not every(db, _SQL["requeue"], (number, at)):
+                (status,) = one(db, _SQL["status"], (number,))
+                raise Conflict(f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued")
+            (last,) = one(db, _SQL["last_seq"], (number,))
             event = (number, last + 1, EventKind.REQUEUED, "", int(at * 1e6), encode({"reason": reason}))
             db.execute(_SQL["append_free"], event)
             return _get(db, tenant, run_id)
@@ -96,7 +94,7 @@ class SqliteRuns:
         def work(db: apsw.Connection) -> Run:
             number = _number(db, tenant, run_id)
             _check_fork(run_id, at_seq, read_events(db, number))
-            (new,) = db.execute(_SQL["take_numbers"], (1,)).fetchone()
+            (new,) = one(db, _SQL["take_numbers"], (1,))
             db.execute(_SQL["fork"], (new, new_id, at_seq, at, number))
             forked = {"from": run_id, "at": at_seq}
             db.execute(_SQL["append_free"], (new, at_seq + 1, EventKind.FORKED, "", int(at * 1e6), encode(forked)))
@@ -129,14 +127,14 @@ class SqliteRuns:
 
 
 def _get(db: apsw.Connection, tenant: str, run_id: str) -> Run:
-    row = db.execute(_SQL["get"], (tenant, run_id)).fetchone()
+    row = one(db, _SQL["get"], (tenant, run_id))
     if row is None:
         raise not_found(run_id)
     return run_from(row)
 
 
 def _number(db: apsw.Connection, tenant: str, run_id: str) -> int:
-    row = db.execute(_SQL["number"], (tenant, run_id)).fetchone()
+    row = one(db, _SQL["number"], (tenant, run_id))
     if row is None:
         raise not_found(run_id)
     number: int = row[0]

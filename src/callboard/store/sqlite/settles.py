@@ -11,7 +11,7 @@ from callboard.domain.run import RunStatus
 from callboard.store.claims import Claim, Finish, Park, Release, Settled
 from callboard.store.letter import CANCEL, CHILD
 from callboard.store.sqlite.appends import lost, row, write_rows
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import one, statements
 from callboard.store.sqlite.starts import deliver
 
 _SQL = statements("claims")
@@ -108,4 +108,4 @@ def _end_children(db: apsw.Connection, number: int, at: float) -> list[str]:
 
 
 def _held(db: apsw.Connection, claim: Claim) -> bool:
-    return db.execute(_SQL["held"], (claim.number, claim.epoch)).fetchone() is not None
+    return one(db, _SQL["held"], (claim.number, claim.epoch)) is not None

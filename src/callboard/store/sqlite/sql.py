@@ -3,6 +3,9 @@
 import re
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+import apsw
 
 _NAMED = re.compile(r"^-- (\w+): .*\n((?:(?!-- \w+: ).*\n?)*)", re.MULTILINE)
 
@@ -12,6 +15,16 @@ def statements(topic: str) -> dict[str, str]:
     """The statements of one file in `queries/`, by name."""
     text = (files(__package__) / "queries" / f"{topic}.sql").read_text(encoding="utf-8")
     return {name: body.strip().removesuffix(";") for name, body in _NAMED.findall(text)}
+
+
+def every(db: apsw.Connection, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
+    """All rows that a statement gives. A statement with RETURNING acts only as far as it is read: read it all."""
+    return db.execute(statement, values).fetchall()
+
+
+def one(db: apsw.Connection, statement: str, values: Any = ()) -> Any:
+    """The first row, or None."""
+    return db.execute(statement, values).fetchone()
 
 
 @cache

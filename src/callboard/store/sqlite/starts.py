@@ -11,7 +11,7 @@ import msgspec
 from callboard.domain.errors import Conflict, KeyConflict, NotFound
 from callboard.domain.run import RunStatus
 from callboard.store.runs import NewRun, Started
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import one, statements
 
 INLINE = 16_384
 _SQL = statements("runs")
@@ -43,7 +43,7 @@ class Start:
                 continue
             name = (new.tenant, new.flow, new.key)
             first = made.get(name)
-            found = (first.id, first.digest) if first else db.execute(_SQL["by_key"], name).fetchone()
+            found = (first.id, first.digest) if first else one(db, _SQL["by_key"], name)
             if found is None:
                 made[name] = new
                 fresh.append(new)
@@ -71,7 +71,7 @@ class Send:
         """Knocks at each run and leaves the letter."""
         results: list[Any] = []
         for op in ops:
-            row = db.execute(_SQL["number"], (op.tenant, op.run_id)).fetchone()
+            row = one(db, _SQL["number"], (op.tenant, op.run_id))
             if row is None:
                 results.append(not_found(op.run_id))
                 continue
@@ -84,7 +84,7 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[NewRun], parent: int | None
     """Writes rows and first events of new runs."""
     if not fresh:
         return
-    first = db.execute(_SQL["take_numbers"], (len(fresh),)).fetchone()[0]
+    first = one(db, _SQL["take_numbers"], (len(fresh),))[0]
     rows: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
     for number, new in enumerate(fresh, first):

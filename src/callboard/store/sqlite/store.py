@@ -13,7 +13,7 @@ from callboard.store.sqlite.journal import SqliteApprovals, SqliteBlobs, SqliteI
 from callboard.store.sqlite.liveness import Liveness
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.runs import SqliteRuns
-from callboard.store.sqlite.sql import migrations
+from callboard.store.sqlite.sql import migrations, one
 from callboard.store.sqlite.writer import Fault, Writer
 
 _APPLICATION = 0x43424F41  # "CBOA" in the file's header: this is a Callboard store
@@ -101,4 +101,4 @@ class SqliteStore:
 
 
 def _has_tables(db: apsw.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
+    return one(db, "SELECT 1 FROM sqlite_schema LIMIT 1") is not None

@@ -1,0 +1,65 @@
+"""What requests need of the execution that performs them."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, Protocol
+
+from callboard.domain.errors import Parked
+from callboard.domain.event import EventKind
+from callboard.domain.run import Run
+from callboard.engine.branch import Branch
+from callboard.engine.mailbox import Mailbox
+from callboard.engine.replay import Replay
+from callboard.engine.services import Services
+from callboard.store.claims import Claim
+from callboard.store.journal import Extras
+from callboard.store.runs import Blocked
+
+
+class Executing(Protocol):
+    """A run in memory, as its effects see it; `execution.py` says what each member does."""
+
+    claim: Claim
+    run: Run
+    services: Services
+    replay: Replay
+    mailbox: Mailbox
+    current: Branch | None
+    running: int
+    stopping: Parked | None
+    parking: asyncio.Task[None] | None
+    children: bool
+
+    def record(
+        self, kind: EventKind, path: str, digest: bytes, body: bytes, took: int = 0, extras: Extras | None = None
+    ) -> Awaitable[None]:
+        """Appends the run's next event."""
+        ...
+
+    async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine to its end, answering what it requests."""
+        ...
+
+    async def wait(self, branch: Branch, name: str | None, due: float | None) -> Any:
+        """Waits for a letter or a time."""
+        ...
+
+    def idle(self, change: int = 1) -> None:
+        """A branch has stopped moving."""
+        ...
+
+    def interrupt(self, branch: Branch, reason: str) -> None:
+        """Cancels a branch."""
+        ...
+
+    def block(self, blocked: Blocked) -> Parked:
+        """The journal and the code disagree."""
+        ...
+
+    def refuse(self, name: str) -> Generator[Any, Any, Branch]:
+        """Refuses a request."""
+        ...
+
+    def announce(self, run_id: str) -> None:
+        """Rings for another run."""
+        ...
