@@ -23,7 +23,8 @@ from callboard.engine.results import Results
 from callboard.engine.services import Services
 from callboard.engine.worker import Worker
 from callboard.settings import Settings, from_environment
-from callboard.store.sqlite import SqliteStore
+from callboard.store.approvals import ApprovalStatus
+from callboard.store.sqlite import Fault, SqliteStore
 from callboard.store.store import Store
 from callboard.streams.in_process import InProcessStream
 
@@ -97,6 +98,10 @@ class Runtime:
     async def open(self) -> None:
         """Connects and begins to work. Raises StoreError."""
         await self.services.store.open()
+        await self.reopen()
+
+    async def reopen(self) -> None:
+        """Begins to work on a store that is open already."""
         await self.services.bell.open()
         self.results.open()
         if self.worker is not None:
@@ -168,7 +173,7 @@ def build(
     flows = {flow.full_name: flow for flow in app.flows()}
     newest = {flow.name: flow for flow in flows.values()}
     services = Services(
-        store=SqliteStore(path, monotonic=ticking.monotonic) if store is None else store,
+        store=sqlite_store(path, ticking) if store is None else store,
         bell=_bell(path),
         stream=InProcessStream(),
         clock=ticking,
@@ -179,6 +184,11 @@ def build(
         find=newest.get,
     )
     return Runtime(services, settings, worker=worker)
+
+
+def sqlite_store(path: str, clock: Clock, fault: Fault | None = None) -> Store:
+    """A SQLite store that is not open yet. `fault` is the crash tests' hook, called around each commit."""
+    return SqliteStore(path, fault=fault, monotonic=clock.monotonic)
 
 
 def _bell(path: str) -> Bell:
@@ -199,4 +209,4 @@ def _sqlite_path(url: str) -> str:
     return path
 
 
-__all__ = ["Runtime", "build", "open"]
+__all__ = ["ApprovalStatus", "Flow", "RunHandle", "Runtime", "build", "open"]

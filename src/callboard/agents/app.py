@@ -1,10 +1,14 @@
 """An app: the flows, tools and agents of one program, by name."""
 
 from collections.abc import Callable, Iterable
-from typing import overload
+from typing import Any, overload
 
+from callboard.agents.agent import Agent
+from callboard.agents.tool import JournaledTool
 from callboard.domain.errors import InputInvalid
 from callboard.engine.flow import Body, Flow
+from callboard.models import Model
+from callboard.tools import SideEffect, Tool, Toolbox
 
 
 class App:
@@ -13,6 +17,8 @@ class App:
     def __init__(self, name: str) -> None:
         self.name = name
         self._flows: dict[str, Flow] = {}
+        self._models: dict[str, Model] = {}
+        self.toolbox = Toolbox()
 
     def flows(self) -> Iterable[Flow]:
         """All flows, agents' among them, every version."""
@@ -32,6 +38,56 @@ class App:
             return self._add(Flow(body, name=name, version=version))
 
         return declare if fn is None else declare(fn)
+
+    def tool(
+        self,
+        fn: Callable[..., Any] | None = None,
+        /,
+        *,
+        effect: SideEffect | str = SideEffect.ONCE,
+        **contract: Any,
+    ) -> Any:
+        """Declares a function as a tool; with or without arguments.
+
+        Args:
+            effect: what a call does to the world. `read`: nothing, it may be repeated at will. `idempotent`: a
+                call repeated with the same key counts once. `once`, the default: it must never be repeated.
+            contract: name, description, timeout (seconds), retry, fallback, reconcile, max_result (bytes), as
+                callboard.tools.Tool.of takes them.
+
+        Raises InputInvalid when the function or the contract cannot work, or the name is taken.
+        """
+
+        def declare(body: Callable[..., Any]) -> JournaledTool:
+            tool = Tool.of(body, effect, **contract)
+            self.toolbox.add(tool)
+            return JournaledTool(body, tool)
+
+        return declare if fn is None else declare(fn)
+
+    def model(self, name: str, model: Model) -> None:
+        """Gives a model a name, by which agents may ask for it."""
+        self._models[name] = model
+
+    def agent(self, name: str, *, model: Model | str, **role: Any) -> Agent:
+        """Declares an agent.
+
+        Args:
+            name: how runs and journals name it.
+            model: a model, or the name of one.
+            role: prompt, tools, output (the type of its answer), limits, temperature, max_output_tokens,
+                model_timeout (seconds), repairs, version, as Agent takes them.
+
+        Raises InputInvalid when a part of it cannot work, or the name is taken.
+        """
+        if isinstance(model, str):
+            if model not in self._models:
+                known = ", ".join(sorted(self._models)) or "none"
+                raise InputInvalid(f"agent {name}: no model {model!r}", remedy=f"app.model(...) has: {known}")
+            model = self._models[model]
+        agent = Agent(name, model=model, **role)
+        self._add(agent.flow)
+        return agent
 
     def _add(self, flow: Flow) -> Flow:
         if flow.full_name in self._flows:

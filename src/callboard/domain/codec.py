@@ -67,7 +67,7 @@ def clean(text: str) -> str:
 def _encode_cleaned(value: Any, what: str) -> bytes:
     try:
         return _encoder.encode(_cleaned(value))
-    except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
         raise _unencodable(value, what, error) from error
 
 

@@ -25,7 +25,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     text: str
 
 
-class ToolCall(msgspec.Struct, frozen=True, tag="call"):
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True, tag="call"):
     """The model asks for a tool.
 
     `arguments` is what the model wrote, decoded when it is a JSON object; `raw` keeps the text when it is
@@ -50,11 +50,11 @@ class ToolResult(msgspec.Struct, frozen=True, omit_defaults=True, tag="result"):
 class Media(msgspec.Struct, frozen=True, omit_defaults=True, tag="media"):
     """A reference to an image, a sound or a document; the bytes are never part of a message.
 
-    `ref` is a URL or `blob:HASH`; `type` is its media type.
+    `ref` is a URL or `blob:HASH`; `media_type` is what it is, such as `image/png`.
     """
 
     ref: str
-    type: str
+    media_type: str
     name: str | None = None
 
 

@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -27,7 +27,7 @@ from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
-from callboard.engine.shape import Shape, returned
+from callboard.engine.shape import returned
 from callboard.store.journal import Extras
 
 
@@ -37,6 +37,14 @@ class Guard(StrEnum):
     REPEAT = "repeat"
     KEYED = "keyed"
     ONCE = "once"
+
+
+class Loads(Protocol):
+    """Makes the value that a flow gets from the JSON value that is stored."""
+
+    def load(self, value: Any, *, trusted: bool = False) -> Any:
+        """The value. What we stored ourselves is trusted."""
+        ...
 
 
 class Attempt:
@@ -61,12 +69,14 @@ class Effect:
         asked: what to show about the request, where nothing else in the journal says it.
         reserve: usage to charge if the outcome never comes; journaled as an intent before each attempt.
         usage: what a result cost.
+        bound: for ONCE: seconds that a call takes at most, where `run` keeps the limit itself.
         reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
     """
 
     run: Callable[[Attempt], Awaitable[Any]]
     guard: Guard = Guard.REPEAT
     timeout: float | None = None
+    bound: float | None = None
     retry: Retry = NEVER
     retryable: Callable[[Failure], bool] = lambda failure: True
     failure: Callable[[BaseException, str], Failure] | None = None
@@ -75,7 +85,7 @@ class Effect:
     reserve: Usage | None = None
     usage: Callable[[Any], Usage] | None = None
     reconcile: Callable[[str], Awaitable["Finding"]] | None = None
-    shape: Shape | None = None
+    shape: Loads | None = None
     limit: int | None = None
 
 

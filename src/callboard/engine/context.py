@@ -12,6 +12,7 @@ from callboard.domain.retry import NEVER, Retry
 from callboard.engine.branch import Branch, Scope
 from callboard.engine.calls import Call, Effect, Guard, step_effect
 from callboard.engine.children import Child, Mode, Spawn
+from callboard.engine.clock import Clock
 from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
 from callboard.engine.once import OnceCall
@@ -61,6 +62,16 @@ class Context:
     def depth(self) -> int:
         """How many runs are above this one: 0 for a run that nobody spawned."""
         return self._execution.run.depth
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of this process, for code inside an effect; in a flow use `now`."""
+        return self._execution.services.clock
+
+    @property
+    def nesting(self) -> int:
+        """How many scopes are open here, those of runs above this one included."""
+        return self._execution.run.depth + self._branch("nesting").scope.prefix.count("/")
 
     def step(
         self,

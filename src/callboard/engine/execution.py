@@ -184,6 +184,14 @@ class Execution:
             self.mailbox.remove(branch, waiter)
 
     async def _perform(self, branch: Branch, request: Request, place: str, move: Move) -> Any:
+        try:
+            await self._may_begin(branch, request, move)
+        except BaseException:
+            request.drop()
+            raise
+        return await request.perform(branch, place, move)
+
+    async def _may_begin(self, branch: Branch, request: Request, move: Move) -> None:
         if self.stopping is not None:
             raise self.stopping
         if type(move) is Mismatch:
@@ -195,7 +203,6 @@ class Execution:
         late = branch.deadline is not None and branch.deadline <= self.services.clock.now()
         if late and not branch.cancelled and not request.settles_first(move):
             await self.wait(branch, None, None)  # the ctx.timeout around it is about to interrupt
-        return await request.perform(branch, place, move)
 
     async def _tell_cancelled(self, branch: Branch, request: Request, place: str, move: Move) -> BaseException:
         """Journals a cancel as the outcome of the effect that was pending; then the flow is told."""

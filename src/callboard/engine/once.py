@@ -67,7 +67,9 @@ class OnceCall(Call):
     async def _find_out(self, branch: Branch, attempt: Attempt, at: float, settle: str | None) -> Any:
         if settle is None and self.effect.reconcile is not None:
             window = self.execution.services.settings.window
-            await self.execution.wait(branch, None, at + window + (self.effect.timeout or NO_LIMIT))
+            await self.execution.wait(
+                branch, None, at + window + (self.effect.timeout or self.effect.bound or NO_LIMIT)
+            )
             finding = await self._reconcile(branch, attempt)
             if finding.applied:
                 return await self._applied(attempt, finding.result)

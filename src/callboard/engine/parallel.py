@@ -91,11 +91,15 @@ class Gather(Waiting):
         execution = self.execution
         branch = execution.current
         if branch is None or execution.stopping is not None:
-            close(self.work)
+            self.drop()
             branch = yield from execution.refuse(self.name)
         place = branch.scope.take()
         move = execution.replay.enter(place, self.name)
         return (yield (self, place, move))
+
+    def drop(self) -> None:
+        """Closes what was to run."""
+        close(self.work)
 
     def settles_first(self, move: Move) -> bool:
         """Each branch is told of a cancel at its own next effect."""
@@ -132,6 +136,10 @@ class Race(_Driving):
     def __init__(self, execution: Executing, work: Sequence[Awaitable[Any]]) -> None:
         super().__init__(execution, "race")
         self.work = work
+
+    def drop(self) -> None:
+        """Closes what was to run."""
+        close(self.work)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Runs the race, or again the branch that is known to have won."""
@@ -172,6 +180,10 @@ class TimeLimit(_Driving):
         super().__init__(execution, "timeout")
         self.seconds = seconds
         self.work = work
+
+    def drop(self) -> None:
+        """Closes what was to run."""
+        close((self.work,))
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Runs the branch against the clock."""

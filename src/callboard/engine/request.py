@@ -42,6 +42,7 @@ class Request:
         execution = self.execution
         branch = execution.current
         if branch is None or execution.stopping is not None:
+            self.drop()
             branch = yield from execution.refuse(self.name)
         place = branch.scope.take()
         move = execution.replay.answer(place, self.name, self.digest)
@@ -70,6 +71,9 @@ class Request:
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Does what was asked and journals it; returns what the flow gets. `move` is New or Open."""
         raise NotImplementedError
+
+    def drop(self) -> None:
+        """It will not be performed: lets go of what it holds."""
 
     async def withdraw(self, branch: Branch, place: str, move: Move) -> None:
         """Undoes what waits outside for this effect, when it is cancelled while it waits."""

@@ -53,7 +53,7 @@ class Worker:
         self._stopping = True
         self._wake.set()
         if self._loop_task is not None:
-            await self._loop_task
+            await asyncio.wait([self._loop_task])
         await self._recovery.stop()
         for runner in list(self._active.values()):
             runner.execution.drain()

@@ -225,6 +225,7 @@ async def test_half_a_surrogate_pair_in_a_result_is_cleaned_and_a_nul_is_kept() 
     [
         (Order(ID="a", cents=1), Order),
         ({"ID": "a", "cents": 1}, Order),
+        ({"id": "a", "cents": 1}, Order),
         ([Receipt(1)], list[Receipt]),
         ({1, 2}, set[int]),
         (1, float),

@@ -29,8 +29,8 @@ async def refund(
     Only to the buyer.
 
     Args:
-        order_id (str): the order, as printed
-            on the bill: A1, B2
+        order_id (str): the order, as
+            printed: A1, B2
         cents: how much
         key: never seen
 
@@ -64,7 +64,7 @@ def test_parameters_are_described_by_the_docstring() -> None:
     properties = REFUND.spec().parameters["properties"]
     assert properties["order_id"] == {
         "type": "string",
-        "description": "the order, as printed on the bill: A1, B2",
+        "description": "the order, as printed: A1, B2",
     }
     assert properties["cents"] == {"type": "integer", "exclusiveMinimum": 0, "description": "how much"}
     assert "description" not in properties["why"]

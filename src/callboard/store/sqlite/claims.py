@@ -66,6 +66,10 @@ class SqliteClaims:
         await self._writer.call(work)
         self._live.drop(worker_id)
 
+    def lose(self, worker_id: str) -> None:
+        """As if the worker's process had died: others may take over. For tests in one process."""
+        self._live.drop(worker_id)
+
     async def claim(
         self, worker_id: str, flows: Sequence[str], limit: int, at: float, *, suspects: bool = False
     ) -> list[Claimed]:

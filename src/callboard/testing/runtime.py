@@ -1,0 +1,121 @@
+"""A runtime for tests: in memory or on a file, with a clock that is wound, killed and started again at will."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from callboard.runtime import MEMORY, Flows, Runtime, build, sqlite_store
+from callboard.settings import EngineSettings, Settings
+from callboard.testing.clock import WindingClock
+
+_TICK = 0.002  # seconds of real time between looks
+_QUICK = EngineSettings(sweep=0.05, beat=0.5, lease=5.0, window=1.0, drain=2.0)
+
+
+class TestRuntime:
+    """A runtime whose worker and clock are in the test's hands. `rt` has what `callboard.open` gives."""
+
+    __test__ = False  # not a test, whatever pytest may think of its name
+
+    def __init__(self, app: Flows, settings: Settings, clock: WindingClock, path: str, fault: Any) -> None:
+        self._app = app
+        self._settings = settings
+        self._path = path
+        self._fault = fault
+        self.clock = clock
+        self.rt: Runtime = self._build()
+
+    async def run(self, flow: Any, input: Any = None, **options: Any) -> Any:
+        """Starts a run and waits for its output."""
+        return await self.rt.run(flow, input, **options)
+
+    async def start(self, flow: Any, input: Any = None, **options: Any) -> Any:
+        """Starts a run; returns its RunHandle."""
+        return await self.rt.start(flow, input, **options)
+
+    async def settle(self, timeout: float = 10.0) -> None:
+        """Waits until every run has ended or waits. Raises TimeoutError after `timeout` real seconds."""
+        async with asyncio.timeout(timeout):
+            quiet = 0
+            while quiet < 3:
+                worker = self.rt.worker
+                assert worker is not None
+                outlook = await self.rt.store.claims.outlook(worker.id)
+                overdue = outlook.next_due is not None and outlook.next_due <= self.clock.now()
+                quiet = 0 if worker.active or outlook.ready or overdue else quiet + 1
+                await asyncio.sleep(_TICK)
+
+    async def wind(self, seconds: float = 0.0, *, hours: float = 0.0, days: float = 0.0) -> None:
+        """Moves the clock forward, from timer to timer, and lets the runs catch up at each."""
+        target = self.clock.now() + seconds + 3600.0 * hours + 86_400.0 * days
+        await self.settle()
+        while (due := await self._next_due()) is not None and due <= target:
+            self.clock.set(max(due, self.clock.now()))
+            await self.settle()
+        self.clock.set(target)
+        await self.settle()
+
+    async def kill(self) -> None:
+        """Ends the worker as if its process had died: nothing more is written."""
+        worker = self.rt.worker
+        assert worker is not None
+        await worker.kill()
+        lose: Callable[[str], None] = self.rt.store.claims.lose  # type: ignore[attr-defined]
+        lose(worker.id)
+
+    async def restart(self) -> None:
+        """Starts a new worker on the same store; the runs of a killed one go on."""
+        old = self.rt
+        if self._path == MEMORY:
+            self.rt = self._build(old)
+            await old.results.close()
+            await old.services.bell.close()
+            await self.rt.reopen()
+        else:
+            await old.results.close()
+            await old.services.bell.close()
+            await old.store.close()
+            self.rt = self._build()
+            await self.rt.open()
+
+    def _build(self, old: Runtime | None = None) -> Runtime:
+        store = old.store if old is not None else sqlite_store(self._path, self.clock, self._fault)
+        return build(self._app, self._settings, clock=self.clock, store=store)
+
+    async def _next_due(self) -> float | None:
+        worker = self.rt.worker
+        assert worker is not None
+        return (await self.rt.store.claims.outlook(worker.id)).next_due
+
+
+@asynccontextmanager
+async def runtime(
+    app: Flows,
+    path: str | Path | None = None,
+    *,
+    clock: WindingClock | None = None,
+    settings: EngineSettings = _QUICK,
+    fault: Any = None,
+) -> AsyncIterator[TestRuntime]:
+    """Opens an app for a test.
+
+    Args:
+        app: the App.
+        path: a SQLite file; in memory by default.
+        clock: a clock to wind; a new one by default.
+        settings: options of the engine, quick ones by default.
+        fault: called with `before_commit` and `after_commit` around each commit of the store.
+    """
+    where = MEMORY if path is None else str(path)
+    url = "sqlite://" if path is None else f"sqlite:///{path}"
+    options = msgspec.structs.replace(Settings(store=url), engine=settings)
+    test = TestRuntime(app, options, WindingClock() if clock is None else clock, where, fault)
+    await test.rt.open()
+    try:
+        yield test
+    finally:
+        await test.rt.close()
