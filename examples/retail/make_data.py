@@ -113,9 +113,7 @@ def _make_method(rng: random.Random, kind: str) -> Record:
     return {"source": "credit_card", "brand": kind, "last_four": last_four, "id": f"credit_card_{number}"}
 
 
-def make_orders(
-    rng: random.Random, products: Mapping[str, Record], users: Mapping[str, Record]
-) -> dict[str, Record]:
+def make_orders(rng: random.Random, products: Mapping[str, Record], users: Mapping[str, Record]) -> dict[str, Record]:
     """Make the orders and enter each with its user, whose first payment method has paid for it."""
     orders: dict[str, Record] = {}
     places = zip(range(_ORDERS), itertools.cycle(users), itertools.cycle(_STATUSES), strict=False)

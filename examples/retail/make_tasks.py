@@ -58,9 +58,7 @@ class _Wishes:
         self._rng = rng
         self._tables = base.tables
         self._kinds: dict[str, Iterator[Callable[[Record], Iterator[Wish]]]] = {
-            "pending": itertools.cycle(
-                (self._swap, self._cancel, self._pay, self._redirect, self._pay_and_swap)
-            ),
+            "pending": itertools.cycle((self._swap, self._cancel, self._pay, self._redirect, self._pay_and_swap)),
             "delivered": itertools.cycle((self._exchange, self._give_back)),
         }
 
@@ -125,18 +123,14 @@ class _Wishes:
             "payment_method_id": method,
         }
         if pairs:
-            yield Wish(
-                f"{words} in {order['order_id']}: {changes}; settle it with {method}.", tool, arguments
-            )
+            yield Wish(f"{words} in {order['order_id']}: {changes}; settle it with {method}.", tool, arguments)
 
     def _give_back(self, order: Record) -> Iterator[Wish]:
         items = self._rng.sample(order["items"], self._rng.randint(1, len(order["items"])))
         original = order["payment_history"][0]["payment_method_id"]
         method = self._rng.choice([m for m in self._methods(order) if m == original or "gift_card" in m])
         names = ", ".join(item["name"] for item in items)
-        words = (
-            f"From {order['order_id']} give back: {names}; the money goes to {method}. Ask how much it is."
-        )
+        words = f"From {order['order_id']} give back: {names}; the money goes to {method}. Ask how much it is."
         arguments = {
             "order_id": order["order_id"],
             "item_ids": [item["item_id"] for item in items],

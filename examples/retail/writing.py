@@ -119,9 +119,7 @@ def exchange_delivered_order_items(
     )
 
 
-def return_delivered_order_items(
-    view: View, /, order_id: str, item_ids: list[str], payment_method_id: str
-) -> str:
+def return_delivered_order_items(view: View, /, order_id: str, item_ids: list[str], payment_method_id: str) -> str:
     """Note the wish to return items of a delivered order, nothing is refunded yet; answer the order."""
     order = _order(view, order_id, "delivered", "non-delivered order cannot be returned")
     _method(find(view, "users", order["user_id"]), payment_method_id)

@@ -38,6 +38,10 @@ class Flows(Protocol):
         """All flows, every version."""
         ...
 
+    async def opened(self, settings: Settings) -> None:
+        """Called before a worker in this process executes anything, to open what the tools need."""
+        ...
+
 
 class Runtime:
     """An app on a store: starts runs, executes them if it has a worker, and looks at what is there.
@@ -45,7 +49,8 @@ class Runtime:
     Use `callboard.open`, which makes one and closes it.
     """
 
-    def __init__(self, services: Services, settings: Settings, *, worker: bool) -> None:
+    def __init__(self, app: Flows, services: Services, settings: Settings, *, worker: bool) -> None:
+        self._app = app
         self.services = services
         self.settings = settings
         self.commands = Commands(services)
@@ -105,6 +110,7 @@ class Runtime:
         await self.services.bell.open()
         self.results.open()
         if self.worker is not None:
+            await self._app.opened(self.settings)
             await self.worker.start()
 
     async def close(self) -> None:
@@ -183,7 +189,7 @@ def build(
         flows=flows,
         find=newest.get,
     )
-    return Runtime(services, settings, worker=worker)
+    return Runtime(app, services, settings, worker=worker)
 
 
 def sqlite_store(path: str, clock: Clock, fault: Fault | None = None) -> Store:

@@ -65,6 +65,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = "default"
     engine: EngineSettings = EngineSettings()
 
+    @property
+    def folder(self) -> str:
+        """Where files beside the store belong: the folder of a SQLite file, else the current folder."""
+        path = self.store.partition(":///")[2]
+        return os.path.dirname(os.path.abspath(path)) if self.store.startswith("sqlite:") and path else os.getcwd()
+
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings that the environment names: `CALLBOARD_STORE`, `CALLBOARD_TENANT`, and each engine option as

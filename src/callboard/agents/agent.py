@@ -1,15 +1,37 @@
 """An agent: a role with a model, a prompt, tools, an output type and limits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from callboard.agents.role import Role
 from callboard.agents.talk import Talk
 from callboard.agents.turn import ask_model, call_tools
 from callboard.domain.errors import InputInvalid, OutputInvalid, TimedOut
-from callboard.domain.message import user
+from callboard.domain.message import Message, ToolResult, user
+from callboard.domain.usage import Usage
 from callboard.engine.context import Context
 from callboard.engine.flow import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What came of an agent run.
+
+    Attributes:
+        output: its answer, as the declared output type.
+        messages: the whole conversation, the prompt first.
+        usage: tokens and money of all model calls.
+    """
+
+    output: Any
+    messages: tuple[Message, ...]
+    usage: Usage
+
+    @property
+    def tool_results(self) -> tuple[ToolResult, ...]:
+        """What the tools answered, in order."""
+        return tuple(p for m in self.messages for p in m.parts if isinstance(p, ToolResult))
 
 
 class Agent:
@@ -30,6 +52,13 @@ class Agent:
     async def run(self, ctx: Context, input: Any, *, context: Sequence[Any] = ()) -> Any:
         """Runs the agent as a part of the calling run and returns its answer as the declared output type.
 
+        Takes and raises what `converse` does.
+        """
+        return (await self.converse(ctx, input, context=context)).output
+
+    async def converse(self, ctx: Context, input: Any, *, context: Sequence[Any] = ()) -> Transcript:
+        """Runs the agent as a part of the calling run and returns its answer with the conversation behind it.
+
         Args:
             ctx: the run.
             input: text, or JSON-like data that the model gets as JSON.
@@ -48,11 +77,12 @@ class Agent:
                 raise await talk.limit(ctx, "depth")
             limited = ctx.timeout(role.limits.seconds, _hold(ctx, talk))
             try:
-                return await limited
+                output = await limited
             except TimedOut as late:
                 if late.path is None or not late.path.endswith(":timeout"):
                     raise
                 raise await talk.limit(ctx, "seconds") from None
+            return Transcript(output, tuple(talk.conversation.messages), talk.meter.usage)
 
 
 async def _hold(ctx: Context, talk: Talk) -> Any:

@@ -1,5 +1,6 @@
 """An app: the flows, tools and agents of one program, by name."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, overload
 
@@ -8,6 +9,7 @@ from callboard.agents.tool import JournaledTool
 from callboard.domain.errors import InputInvalid
 from callboard.engine.flow import Body, Flow
 from callboard.models import Model
+from callboard.settings import Settings
 from callboard.tools import SideEffect, Tool, Toolbox
 
 
@@ -18,6 +20,7 @@ class App:
         self.name = name
         self._flows: dict[str, Flow] = {}
         self._models: dict[str, Model] = {}
+        self._on_open: list[Callable[[Settings], Any]] = []
         self.toolbox = Toolbox()
 
     def flows(self) -> Iterable[Flow]:
@@ -39,14 +42,15 @@ class App:
 
         return declare if fn is None else declare(fn)
 
+    @overload
+    def tool(self, fn: Callable[..., Any], /) -> JournaledTool: ...
+    @overload
     def tool(
-        self,
-        fn: Callable[..., Any] | None = None,
-        /,
-        *,
-        effect: SideEffect | str = SideEffect.ONCE,
-        **contract: Any,
-    ) -> Any:
+        self, /, *, effect: SideEffect | str = SideEffect.ONCE, **contract: Any
+    ) -> Callable[[Callable[..., Any]], JournaledTool]: ...
+    def tool(
+        self, fn: Callable[..., Any] | None = None, /, *, effect: SideEffect | str = SideEffect.ONCE, **contract: Any
+    ) -> object:
         """Declares a function as a tool; with or without arguments.
 
         Args:
@@ -88,6 +92,21 @@ class App:
         agent = Agent(name, model=model, **role)
         self._add(agent.flow)
         return agent
+
+    def on_open(self, fn: Callable[[Settings], Any]) -> Callable[[Settings], Any]:
+        """Declares a function, async or not, that opens what tools need (a pool, a client) in each worker process.
+
+        It is called with the settings before the worker executes anything.
+        """
+        self._on_open.append(fn)
+        return fn
+
+    async def opened(self, settings: Settings) -> None:
+        """Calls what was declared with `on_open`, in order."""
+        for fn in self._on_open:
+            result = fn(settings)
+            if inspect.isawaitable(result):
+                await result
 
     def _add(self, flow: Flow) -> Flow:
         if flow.full_name in self._flows:

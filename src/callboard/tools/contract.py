@@ -29,6 +29,11 @@ class IdempotencyKey(str):
 
     __slots__ = ()
 
+    @property
+    def run_id(self) -> str:
+        """The run that makes the call."""
+        return self.partition("-")[0]
+
 
 class UpstreamRejected(Exception):
     """Raised by a tool: the other side said no, and the call was definitely not applied."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.tools.contract import IdempotencyKey
 from callboard.tools.outcome import failure_of
 
 
@@ -61,7 +62,7 @@ class Routine:
         if self.key is None:
             return values
         if key is not None:
-            return {**values, self.key.name: key}
+            return {**values, self.key.name: IdempotencyKey(key)}
         if self.key.default is inspect.Parameter.empty:
             raise InputInvalid(f"{tool} takes an idempotency key and was given none")
         return values
