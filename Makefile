@@ -15,7 +15,7 @@ help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/run.stamp  ## play the retail example on SQLite: no key, no server
-	@PYTHONPATH="$(CURDIR)/src:$(CURDIR)" $(BIN)/python -m examples.retail.demo
+	@$(BIN)/python -m examples.retail.demo
 
 test: $(VENV)/dev.stamp  ## run the tests, two at a time (ARGS="-k word" narrows them)
 	@$(PYTEST) $(ARGS)
@@ -36,6 +36,7 @@ docs: $(VENV)/dev.stamp  ## run what the documentation promises, and the house r
 lock: $(BIN)/uv  ## resolve anew and rewrite requirements/
 	$(BIN)/uv lock --quiet --upgrade --python $(BIN)/python
 	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups -o requirements/run.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --only-group build -o requirements/build.txt
 	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --group dev -o requirements/dev.txt
 
 clean:  ## remove caches and build output; .venv stays
@@ -47,9 +48,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 # The demo needs the libraries alone. The development set contains them, so it counts for both.
-$(VENV)/run.stamp: requirements/run.txt | $(BIN)/python
+$(VENV)/run.stamp: requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
 	@echo "installing $<"
-	@$(PIP) --require-hashes -r $<
+	@$(PIP) --require-hashes -r $< -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python

@@ -80,6 +80,6 @@ async def _die(app: Flows, flow: Any, input: Any, path: Path, dying: Dying) -> N
         async with runtime(app, path, fault=dying) as test:
             with contextlib.suppress(CallboardError):
                 handle = await test.start(flow, input, key="crash")
-                while not dying.dead and not (await handle.status()).ended:
+                while not dying.dead and not (await handle.status()).ended:  # noqa: ASYNC110 - a thread sets it
                     await asyncio.sleep(_TICK)
             await test.kill()
