@@ -200,7 +200,7 @@ def sqlite_store(path: str, clock: Clock, fault: Fault | None = None) -> Store:
 def _bell(path: str) -> Bell:
     if path == MEMORY:
         return InProcessBell()
-    return FifoBell(Path(os.path.abspath(path) + "-live"), f"{os.getpid()}-{time.monotonic_ns():x}")
+    return FifoBell(Path(os.path.abspath(path) + "-live"), f"{os.getpid()}-{time.monotonic_ns():x}", InProcessBell())
 
 
 def _sqlite_path(url: str) -> str:

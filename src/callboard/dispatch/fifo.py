@@ -12,8 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from callboard.dispatch.bell import Hint, Listener, News
-from callboard.dispatch.in_process import InProcessBell
+from callboard.dispatch.bell import Bell, Hint, Listener, News
 from callboard.domain.ids import LENGTH
 
 _RECORD = 1 + LENGTH
@@ -22,12 +21,18 @@ _LOOK = 0.2  # seconds between looks at the folder for pipes of new processes
 
 
 class FifoBell:
-    """See callboard.dispatch.bell.Bell. `folder` is made if need be; `name` must be this process's own."""
+    """See callboard.dispatch.bell.Bell.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    Args:
+        folder: where the pipes are; made if need be.
+        name: this process's own.
+        local: tells the listeners in this process.
+    """
+
+    def __init__(self, folder: Path, name: str, local: Bell) -> None:
         self._folder = folder
         self._own = folder / f"{name}.bell"
-        self._local = InProcessBell()
+        self._local = local
         self._fd = -1
         self._others: dict[str, int] = {}
         self._looked = 0.0
