@@ -19,6 +19,9 @@ def _hook(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)  # a pydantic model, known by its face: domain has no pydantic
     if dump is not None and not isinstance(value, type):
         return dump(mode="json")
+    for plain in (str, int, float, Mapping, list, tuple, set, frozenset):  # subclasses count as what they extend
+        if isinstance(value, plain):
+            return dict(value) if plain is Mapping else plain(value)
     raise TypeError(f"{type(value).__name__} is not JSON-like")
 
 

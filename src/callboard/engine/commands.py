@@ -13,6 +13,7 @@ from callboard.store.letter import CANCEL, SIGNAL
 from callboard.store.runs import NewRun, Started
 
 _KEY_LENGTH = 512
+_DECISIONS = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED, ApprovalStatus.EDITED)
 
 
 class Commands:
@@ -67,15 +68,22 @@ class Commands:
         return status
 
     async def decide(
-        self, tenant: str, approval_id: str, status: ApprovalStatus, *, value: Any = None, by: str, note: str = ""
+        self, tenant: str, approval_id: str, status: ApprovalStatus | str, *, value: Any = None, by: str, note: str = ""
     ) -> RunStatus:
-        """Answers a question. For an edit `value` is the new proposal. Raises NotFound, Conflict."""
+        """Answers a question: `approved`, `rejected`, or `edited` with the new proposal as `value`.
+
+        `by` says who decides. Raises InputInvalid, NotFound; Conflict when it is no longer open.
+        """
+        if status not in _DECISIONS:
+            raise InputInvalid(f"status={status!r} is no decision", remedy=f"use {', '.join(_DECISIONS)}")
         approval = await self._services.store.approvals.get(tenant, approval_id)
-        if status is ApprovalStatus.APPROVED:
+        if status == ApprovalStatus.APPROVED:
             value = approval.proposal
         body = self._payload({"status": status, "value": value, "by": by, "note": note}, "the decision")
         now = self._services.clock.now()
-        run_id, after = await self._services.store.approvals.decide(tenant, approval_id, status, body, by, now)
+        run_id, after = await self._services.store.approvals.decide(
+            tenant, approval_id, ApprovalStatus(status), body, by, now
+        )
         self._ring(run_id)
         return after
 

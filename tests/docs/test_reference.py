@@ -1,0 +1,53 @@
+"""The reference names every error code, every kind and every setting; every link of a page leads somewhere."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from callboard.domain import errors
+from callboard.settings import EngineSettings, Settings
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def classes() -> list[type[errors.CallboardError]]:
+    found, todo = [], [errors.CallboardError]
+    while todo:
+        cls = todo.pop()
+        if cls.__module__ == errors.__name__:
+            found.append(cls)
+        todo.extend(cls.__subclasses__())
+    return found
+
+
+@pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.code)
+def test_every_error_code_is_in_the_reference(cls: type[errors.CallboardError]) -> None:
+    assert f"| `{cls.code}` | {cls.__name__} |" in REFERENCE
+
+
+@pytest.mark.parametrize("kind", errors.ErrorKind)
+def test_every_kind_is_in_the_reference(kind: errors.ErrorKind) -> None:
+    assert re.search(rf"\b{kind}\b", REFERENCE)
+
+
+def test_every_setting_is_in_the_reference_with_its_default() -> None:
+    for tree in (Settings, EngineSettings):
+        for field in msgspec.structs.fields(tree):
+            if field.name == "engine":
+                continue
+            row = re.search(rf"^\| `{field.name}` \| (.*?) \|", REFERENCE.split("## Settings")[1], re.MULTILINE)
+            assert row, field.name
+            shown = row[1].replace(",", "").strip("`")
+            expected = {"payload": "16 MiB"}.get(field.name, str(field.default).removesuffix(".0"))
+            assert shown.split(" s")[0] == expected, field.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
