@@ -19,9 +19,15 @@ def _hook(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)  # a pydantic model, known by its face: domain has no pydantic
     if dump is not None and not isinstance(value, type):
         return dump(mode="json")
-    for plain in (str, int, float, Mapping, list, tuple, set, frozenset):  # subclasses count as what they extend
-        if isinstance(value, plain):
-            return dict(value) if plain is Mapping else plain(value)
+    # Subclasses of JSON's own types count as what they extend.
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int | float):
+        return float(value) if isinstance(value, float) else int(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
     raise TypeError(f"{type(value).__name__} is not JSON-like")
 
 

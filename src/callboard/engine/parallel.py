@@ -194,7 +194,11 @@ class TimeLimit(_Driving):
                 execution.replay.skip(f"{place}.")
                 raise raised(branch, move.event)
             return _value(await drive_again(execution, branch, place, (self.work,), 0))
-        intent = await self.intend(place, move, {"due": execution.services.clock.now() + self.seconds})
+        try:
+            intent = await self.intend(place, move, {"due": execution.services.clock.now() + self.seconds})
+        except BaseException:
+            self.drop()
+            raise
         due: float = intent["due"]
         fan = FanOut(execution, branch, place, (self.work,), due)
         limited = fan.branches[0]

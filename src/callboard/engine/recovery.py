@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from typing import Protocol
 
 from callboard.dispatch.bell import Hint, News
@@ -9,6 +10,7 @@ from callboard.domain.errors import StoreError
 from callboard.engine.clock import Timer
 from callboard.engine.services import Services
 
+_log = logging.getLogger("callboard.recovery")
 _DUE_AT_ONCE = 1_000
 
 
@@ -88,7 +90,11 @@ class Recovery:
     async def _sweep_forever(self) -> None:
         while not self._stopping:
             self._wake.clear()
-            with contextlib.suppress(StoreError):  # the next sweep tries again
+            try:
                 await self.tick()
+            except StoreError as error:
+                _log.warning("the sweep failed, trying again at the next: %s", error)
+            except Exception:
+                _log.exception("the sweep failed; trying again at the next")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._services.settings.sweep)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 
 from callboard.dispatch.bell import Hint, News
@@ -13,6 +14,7 @@ from callboard.engine.runner import End, Runner
 from callboard.engine.services import Services
 from callboard.store.claims import Claim, Claimed, Release
 
+_log = logging.getLogger("callboard.worker")
 _BATCH = 500  # runs claimed in one go at most
 _PATIENCE = 5.0  # seconds that a suspect waits before other runs are held back for it
 
@@ -108,11 +110,14 @@ class Worker:
         while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
-            # A store that fails is tried again at the next sweep; who waits for a result is told by reading it.
-            with contextlib.suppress(StoreError):
+            try:
                 while await self._claim():
                     pass
                 await self._release_again()
+            except StoreError as error:
+                _log.warning("cannot claim, trying again at the next sweep: %s", error)
+            except Exception:
+                _log.exception("claiming failed; trying again at the next sweep")
 
     async def _claim(self) -> bool:
         """Claims once; True when there may be more to claim at once."""

@@ -15,7 +15,6 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         parent_path: where in the parent's journal the child was asked for; a letter `child:PATH` goes there
             when the child ends, unless `detached`.
-        delay_until: seconds since the epoch before which nobody claims it.
     """
 
     id: str

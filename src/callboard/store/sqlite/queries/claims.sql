@@ -3,7 +3,7 @@ UPDATE runs SET status = 'running', owner = :worker, epoch = epoch + 1, updated_
     claim_seq = (SELECT coalesce(max(seq), -1) FROM events WHERE run = number)
 WHERE number IN (
     SELECT number FROM runs
-    WHERE status = 'ready' AND ready_at <= :at AND (deaths > 0) = :suspects
+    WHERE status = 'ready' AND (deaths > 0) = :suspects
       AND flow || '@' || version IN (SELECT value FROM json_each(:flows))
     ORDER BY priority DESC, ready_at LIMIT :limit)
 RETURNING number, inbox_seq, fork_of,
