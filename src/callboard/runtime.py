@@ -115,7 +115,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Drains the worker and disconnects; runs that have not ended go on elsewhere or later."""
-        if self.worker is not None:
+        if self.worker is not None and self.worker.started:
             await self.worker.stop()
         await self.results.close()
         await self.services.bell.close()
@@ -163,8 +163,8 @@ async def open(
     if store is not None:
         chosen = msgspec.structs.replace(chosen, store=store)
     runtime = build(app, chosen, worker=worker, clock=clock)
-    await runtime.open()
     try:
+        await runtime.open()
         yield runtime
     finally:
         await runtime.close()

@@ -37,6 +37,11 @@ class Worker:
         self._recovery = Recovery(services, self)
 
     @property
+    def started(self) -> bool:
+        """True once it claims runs."""
+        return self._loop_task is not None
+
+    @property
     def active(self) -> int:
         """How many runs are being executed."""
         return len(self._active)
