@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import apsw
@@ -12,22 +12,37 @@ from callboard.domain.errors import StoreCorrupt, StoreError, StoreUnavailable
 MEMORY = ":memory:"
 
 
-def connect(path: str, *, readonly: bool = False) -> apsw.Connection:
-    """Opens a database file in WAL mode with full durability.
+def connect(
+    path: str, *, readonly: bool = False, check: Callable[[apsw.Connection], None] | None = None
+) -> apsw.Connection:
+    """Opens a database file with full durability.
 
+    `check` sees the connection before anything in the file is changed, and raises if it is not ours.
     Raises StoreUnavailable or StoreCorrupt, naming the file.
     """
     flags = apsw.SQLITE_OPEN_READONLY if readonly else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     with explained(path):
         db = apsw.Connection(path, flags=flags)
         db.set_busy_timeout(10_000)
-        if not readonly and path != MEMORY:
-            db.execute("PRAGMA journal_mode=WAL")
+        try:
+            if check is not None:
+                check(db)
+        except BaseException:
+            db.close()
+            raise
         # FULL: a commit has reached the disk when it returns. The larger checkpoint interval keeps checkpoints
         # out of most commits; the size limit gives the space of a burst back.
         db.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864")
         db.execute("PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY")
     return db
+
+
+def use_wal(db: apsw.Connection, path: str) -> None:
+    """Turns the write-ahead log on. To be called under the write lock: two processes that switch a new file at once
+    are told that it is busy, whatever the busy timeout."""
+    if path != MEMORY:
+        with explained(path):
+            db.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -55,9 +56,12 @@ class FifoBell:
         """Makes this process's pipe and reads it."""
         await self._local.open()
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        os.mkfifo(self._own, 0o600)
+        # It gets its name once it is being read: others remove a pipe that nobody reads.
+        unnamed = self._own.with_suffix(".new")
+        os.mkfifo(unnamed, 0o600)
         # Open for both ends: the pipe then never reports an end of file while no other process writes.
-        self._fd = os.open(self._own, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd = os.open(unnamed, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        unnamed.rename(self._own)
         asyncio.get_running_loop().add_reader(self._fd, self._read)
 
     async def close(self) -> None:
@@ -99,6 +103,8 @@ class FifoBell:
 
     def _meet(self, name: str) -> None:
         try:
+            if not stat.S_ISFIFO((self._folder / name).lstat().st_mode):
+                return
             self._others[name] = os.open(self._folder / name, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno == errno.ENXIO:  # nobody reads: its process is gone

@@ -16,9 +16,12 @@ class InProcessBell:
 
     def ring(self, hints: Iterable[Hint]) -> None:
         """Tells every listener in the next turn of the loop."""
-        if not self._waiting and self._loop is not None:
-            self._loop.call_soon(self._tell)
+        if self._loop is None:
+            return  # nobody can hear it, and hints may be lost
+        silent = not self._waiting
         self._waiting.extend(hints)
+        if silent and self._waiting:
+            self._loop.call_soon(self._tell)
 
     def listen(self, listener: Listener) -> None:
         """Adds a listener."""
@@ -36,4 +39,5 @@ class InProcessBell:
     def _tell(self) -> None:
         hints, self._waiting = self._waiting, []
         for listener in self._listeners:
-            listener(hints)
+            if self._loop is not None:
+                self._loop.call_soon(listener, hints)  # one that fails keeps nobody else from hearing

@@ -48,7 +48,7 @@ def encode(value: Any, what: str = "value") -> bytes:
     except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
         raise _unencodable(value, what, error) from error
     # msgspec writes NaN as null; a null is rare enough to look closer only then.
-    if b"null" in body and (place := _nonfinite(value, "$")):
+    if b"null" in body and (place := _find_nonfinite(value, what)):
         raise Unencodable(
             f"{what} holds a number that is not finite at {place}",
             why="JSON has no NaN and no infinity",
@@ -62,7 +62,7 @@ def digest(*values: Any) -> bytes:
     try:
         data = _canonical.encode(values)
     except UnicodeEncodeError:
-        data = repr(values).encode("utf-8", "backslashreplace")
+        data = _canonical_cleaned(values)
     except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
         raise _unencodable(values, "arguments", error) from error
     return hashlib.blake2b(data, digest_size=8).digest()
@@ -71,6 +71,20 @@ def digest(*values: Any) -> bytes:
 def clean(text: str) -> str:
     """The text with lone surrogates, which UTF-8 cannot carry, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _find_nonfinite(value: Any, what: str) -> str | None:
+    try:
+        return _nonfinite(value, "$")
+    except RecursionError as error:
+        raise _unencodable(value, what, error) from error
+
+
+def _canonical_cleaned(values: Any) -> bytes:
+    try:
+        return _canonical.encode(_cleaned(values))
+    except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
+        raise _unencodable(values, "arguments", error) from error
 
 
 def _encode_cleaned(value: Any, what: str) -> bytes:

@@ -355,6 +355,7 @@ def _by_code() -> dict[str, type[Failure]]:
     todo: list[type[Failure]] = [Failure]
     while todo:
         cls = todo.pop()
-        found[cls.code] = cls
-        todo.extend(cls.__subclasses__())
+        if cls.__module__ == __name__:  # a user's subclass must not stand in for the class that it extends
+            found[cls.code] = cls
+            todo.extend(cls.__subclasses__())
     return found

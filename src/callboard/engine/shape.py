@@ -29,7 +29,7 @@ class Shape:
                 raise InputInvalid(
                     f"{what}: the type {annotation!r} cannot be read from JSON",
                     why=str(error).splitlines()[0],
-                    remedy="use JSON types, dataclasses, TypedDicts or pydantic models",
+                    remedy="use JSON types, dataclasses, pydantic models or typing_extensions.TypedDict",
                 ) from error
 
     def load(self, value: Any, *, trusted: bool = False) -> Any:

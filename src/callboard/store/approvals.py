@@ -77,6 +77,6 @@ class Approvals(Protocol):
         """The run's owner closes a question that is still open (expired, withdrawn); returns where it stands now.
 
         If that is another status than asked for, a person was faster and the decision is in the inbox.
-        Raises LeaseLost.
+        Raises LeaseLost; NotFound when the run has no such question.
         """
         ...

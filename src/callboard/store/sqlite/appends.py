@@ -14,12 +14,13 @@ from callboard.domain.event import Event
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.journal import Extras
-from callboard.store.sqlite.sql import statements
+from callboard.store.sqlite.sql import one, statements
 from callboard.store.sqlite.starts import start_children
 
 INLINE = 16_384  # bytes; larger payloads become blobs
 _SQL = statements("journal")
 _APPROVALS = statements("approvals")
+_CLAIMS = statements("claims")
 
 
 class Append:
@@ -33,6 +34,11 @@ class Append:
         self.events = events
         self.extras = extras
         self.future: asyncio.Future[Any]
+
+    @property
+    def begins(self) -> int:
+        """The seq of its first event: it follows on what the claim appended before."""
+        return self.events[0].seq
 
     @staticmethod
     def apply(db: apsw.Connection, ops: "Sequence[Append]") -> list[Any]:
@@ -79,6 +85,11 @@ def write_rows(db: apsw.Connection, rows: list[tuple[Any, ...]]) -> int:
     before = db.total_changes()
     db.executemany(_SQL["append"], rows)
     return db.total_changes() - before
+
+
+def holds(db: apsw.Connection, claim: Claim) -> bool:
+    """Whether a claim still holds."""
+    return one(db, _CLAIMS["held"], (claim.number, claim.epoch)) is not None
 
 
 def lost(claim: Claim) -> LeaseLost:

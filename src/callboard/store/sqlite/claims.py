@@ -20,7 +20,7 @@ from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.liveness import Liveness, boot_id
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from, run_from
-from callboard.store.sqlite.settles import Settle, finish_families
+from callboard.store.sqlite.settles import Settle, tell_parent
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.writer import Writer
 
@@ -81,9 +81,16 @@ class SqliteClaims:
             "at": at,
             "suspects": suspects,
         }
-        rows = await self._writer.call(lambda db: every(db, _SQL["claim"], wanted))
+        mine = self._row(worker_id)
+
+        def work(db: apsw.Connection) -> list[tuple[Any, ...]]:
+            every(db, _SQL["keep"], mine)
+            return every(db, _SQL["claim"], wanted)
+
+        rows: list[tuple[Any, ...]] = await self._writer.call(work)
+        rows.sort(key=lambda row: (-row[0], row[1], row[2]))  # RETURNING keeps no order
         # The journals are read after the epochs were raised, and outside the write lock.
-        return await self._reader.call(lambda db: _load(db, rows)) if rows else []
+        return await self._reader.call(lambda db: _load(db, [row[2:] for row in rows])) if rows else []
 
     def settle(self, claim: Claim, end: Park | Finish | Release) -> asyncio.Future[Settled]:
         """Ends a claim."""
@@ -138,9 +145,12 @@ class SqliteClaims:
         ]
 
     def _beat(self, worker_id: str) -> Callable[[apsw.Connection], object]:
-        # A worker that was taken for dead and comes back writes its row anew.
-        row = (worker_id, os.getpid(), socket.gethostname(), self._boot, self._started[worker_id], self._monotonic())
+        row = self._row(worker_id)
         return lambda db: every(db, _SQL["beat"], row)
+
+    def _row(self, worker_id: str) -> tuple[Any, ...]:
+        started = self._started.setdefault(worker_id, time.time())
+        return worker_id, os.getpid(), socket.gethostname(), self._boot, started, self._monotonic()
 
 
 def _load(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
@@ -183,5 +193,7 @@ def _bury(db: apsw.Connection, number: int, run_id: str, epoch: int, deaths: int
     db.execute(_RUNS["append_free"], (number, last + 1, EventKind.RUN_DEAD, "", int(at * 1e6), error))
     ended = every(db, _SQL["bury"], (number, at, error))
     notice = encode({"run_id": run_id, "status": RunStatus.DEAD, "error": msgspec.Raw(error)})
-    finish_families(db, [e for e in ended if e[1] is not None], {number: notice}, at)
+    for _, parent, path, detached in ended:
+        if parent is not None and not detached:
+            tell_parent(db, parent, path, notice, at)
     db.execute(_SQL["withdraw"], (number,))

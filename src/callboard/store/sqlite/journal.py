@@ -14,7 +14,7 @@ from callboard.store.approvals import Approval, ApprovalStatus
 from callboard.store.claims import Claim
 from callboard.store.journal import Extras
 from callboard.store.letter import DECISION, Letter
-from callboard.store.sqlite.appends import Append, lost
+from callboard.store.sqlite.appends import Append, holds, lost
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from
 from callboard.store.sqlite.sql import every, one, statements
@@ -25,7 +25,6 @@ _SQL = statements("journal")
 _RUNS = statements("runs")
 _INBOX = statements("inbox")
 _APPROVALS = statements("approvals")
-_CLAIMS = statements("claims")
 
 
 class SqliteJournal:
@@ -138,10 +137,13 @@ class SqliteApprovals:
         """See callboard.store.approvals.Approvals."""
 
         def work(db: apsw.Connection) -> ApprovalStatus:
-            if one(db, _CLAIMS["held"], (claim.number, claim.epoch)) is None:
+            if not holds(db, claim):
                 raise lost(claim)
-            every(db, _APPROVALS["close"], (approval_id, status))
-            return ApprovalStatus(one(db, _APPROVALS["get"], (claim.tenant, approval_id))[4])
+            every(db, _APPROVALS["close"], (approval_id, status, claim.number))
+            row = one(db, _APPROVALS["get"], (claim.tenant, approval_id))
+            if row is None or row[1] != claim.run_id:
+                raise _no_approval(approval_id)
+            return ApprovalStatus(row[4])
 
         return self._writer.call(work)
 

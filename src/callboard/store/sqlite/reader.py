@@ -8,6 +8,7 @@ from typing import TypeVar
 import apsw
 
 from callboard.connections.sqlite import MEMORY, connect, explained
+from callboard.domain.errors import StoreUnavailable
 from callboard.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ class Reader:
         self._writer = writer
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="callboard-reader")
         self._db: apsw.Connection | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Connects."""
@@ -29,6 +31,8 @@ class Reader:
 
     async def call(self, work: Callable[[apsw.Connection], T]) -> T:
         """Runs a function in one read transaction and returns what it returns."""
+        if self._closed:
+            raise StoreUnavailable(f"{self._path} is closed", remedy="open the store again")
         if self._db is None:
             result: T = await self._writer.call(work)
             return result
@@ -36,6 +40,7 @@ class Reader:
 
     def close(self) -> None:
         """Disconnects."""
+        self._closed = True
         self._threads.shutdown()
         if self._db is not None:
             self._db.close()

@@ -1,7 +1,6 @@
 """Ending claims: park, hand back, finish; grouped over many runs."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,8 @@ import apsw
 from callboard.domain.run import RunStatus
 from callboard.store.claims import Claim, Finish, Park, Release, Settled
 from callboard.store.letter import CANCEL, CHILD
-from callboard.store.sqlite.appends import lost, row, write_rows
-from callboard.store.sqlite.sql import one, statements
+from callboard.store.sqlite.appends import holds, lost, row, write_rows
+from callboard.store.sqlite.sql import statements
 from callboard.store.sqlite.starts import deliver
 
 _SQL = statements("claims")
@@ -24,6 +23,17 @@ class Settle:
 
     rank = 4
     __slots__ = ("claim", "end", "future")
+
+    @property
+    def begins(self) -> int | None:
+        """The seq of its event; -1 for a park, which has none and fits no gap; None for a release, which fits all."""
+        match self.end:
+            case Finish(event=event):
+                return event.seq
+            case Park():
+                return -1
+            case Release():
+                return None
 
     def __init__(self, claim: Claim, end: Park | Finish | Release) -> None:
         self.claim = claim
@@ -41,16 +51,10 @@ class Settle:
         return [results[i] for i in range(len(ops))]
 
 
-def finish_families(
-    db: apsw.Connection, ended: Sequence[tuple[int, int | None, str | None, int]], notices: dict[int, bytes], at: float
-) -> dict[int, list[str]]:
-    """Tells waiting parents that children ended; returns, by child number, the ids that became ready."""
-    woken: dict[int, list[str]] = {}
-    for number, parent, path, detached in ended:
-        if parent is not None and not detached:
-            told = deliver(db, [(parent, f"{CHILD}{path}", notices[number])], at)
-            woken[number] = [run_id for _, run_id, status in told if status is RunStatus.READY]
-    return woken
+def tell_parent(db: apsw.Connection, parent: int, path: str, notice: bytes, at: float) -> list[str]:
+    """Leaves a child's last word in its parent's inbox; returns the parent's id if that made it ready."""
+    told = deliver(db, [(parent, f"{CHILD}{path}", notice)], at)
+    return [run_id for _, run_id, status in told if status is RunStatus.READY]
 
 
 def _park(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int, Any]) -> None:
@@ -58,54 +62,45 @@ def _park(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int,
     for _, op in ops:
         assert isinstance(op.end, Park)
         rows.append((op.claim.number, op.claim.epoch, op.end.inbox_seq, op.end.wake_at))
-    parked = {number for (number,) in db.executemany(_SQL["park"], rows)}
+    parked = set(db.executemany(_SQL["park"], rows))
     for i, op in ops:
-        if op.claim.number in parked:
+        if (op.claim.number, op.claim.epoch) in parked:
             results[i] = _DONE
         else:
-            results[i] = _REFUSED if _held(db, op.claim) else lost(op.claim)
+            results[i] = _REFUSED if holds(db, op.claim) else lost(op.claim)
 
 
 def _release(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int, Any]) -> None:
     rows = [(op.claim.number, op.claim.epoch) for _, op in ops]
-    released = {number for (number,) in db.executemany(_SQL["release"], rows)}
+    released = set(db.executemany(_SQL["release"], rows))
     for i, op in ops:
-        results[i] = _DONE if op.claim.number in released else lost(op.claim)
+        results[i] = _DONE if (op.claim.number, op.claim.epoch) in released else lost(op.claim)
 
 
 def _finish(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int, Any]) -> None:
-    at = time.time()
-    rows, events, notices = [], [], {}
-    for _, op in ops:
-        end = op.end
-        assert isinstance(end, Finish)
-        at = end.event.at / 1e6
-        events.append(row(db, op.claim, end.event))
-        rows.append((op.claim.number, op.claim.epoch, end.status, at, end.error))
-        notices[op.claim.number] = end.notice
-    write_rows(db, events)
-    ended = list(db.executemany(_SQL["finish"], rows))
-    numbers = {e[0] for e in ended}
-    families = [e for e in ended if e[1] is not None and notices[e[0]]]
-    woken = finish_families(db, families, notices, at) if families else {}
-    for i, op in ops:
-        number = op.claim.number
-        if number not in numbers:
-            results[i] = lost(op.claim)
-            continue
-        assert isinstance(op.end, Finish)
-        ready = woken.get(number, [])
-        if op.end.orphans:
-            ready = ready + _end_children(db, number, at)
-        if op.end.status is not RunStatus.BLOCKED and (op.end.orphans or op.end.status is not RunStatus.SUCCEEDED):
-            db.execute(_SQL["withdraw"], (number,))
-        results[i] = Settled(True, tuple(ready)) if ready else _DONE
+    ends = [(i, op.claim, op.end) for i, op in ops if isinstance(op.end, Finish)]
+    write_rows(db, [row(db, claim, end.event) for _, claim, end in ends])
+    rows = [(c.number, c.epoch, end.status, end.event.at / 1e6, end.error) for _, c, end in ends]
+    ended = {(number, epoch): family for number, epoch, *family in db.executemany(_SQL["finish"], rows)}
+    for i, claim, end in ends:
+        family = ended.get((claim.number, claim.epoch))
+        results[i] = lost(claim) if family is None else _told(db, claim, end, family)
+
+
+def _told(db: apsw.Connection, claim: Claim, end: Finish, family: Sequence[Any]) -> Settled:
+    """What follows from a run's end for its parent, its children and its open questions."""
+    at = end.event.at / 1e6
+    ready: list[str] = []
+    parent, path, detached = family
+    if parent is not None and end.notice and not detached:
+        ready += tell_parent(db, parent, path, end.notice, at)
+    if end.orphans:
+        ready += _end_children(db, claim.number, at)
+    if end.status is not RunStatus.BLOCKED:
+        db.execute(_SQL["withdraw"], (claim.number,))
+    return Settled(True, tuple(ready)) if ready else _DONE
 
 
 def _end_children(db: apsw.Connection, number: int, at: float) -> list[str]:
     children = [(child, CANCEL, b'"the parent has ended"') for (child,) in db.execute(_SQL["live_children"], (number,))]
     return [run_id for _, run_id, status in deliver(db, children, at) if status is RunStatus.READY]
-
-
-def _held(db: apsw.Connection, claim: Claim) -> bool:
-    return one(db, _SQL["held"], (claim.number, claim.epoch)) is not None

@@ -43,13 +43,13 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Opens the file and brings its schema up to date. Raises StoreError with what to do."""
-        self._writer.open(self._prepare)
+        self._writer.open(self._check, self._prepare)
         self._reader.open()
 
     async def close(self) -> None:
         """Writes what is queued and closes the file."""
+        self._reader.close()  # the writer goes last: whoever closes last moves the log into the file
         await self._writer.close()
-        self._reader.close()
 
     async def check(self) -> dict[str, str]:
         """Where the store is, its schema version, its size, and SQLite's own integrity check."""
@@ -65,13 +65,16 @@ class SqliteStore:
 
         return await self._reader.call(work)
 
-    def _prepare(self, db: apsw.Connection) -> None:
-        with explained(self.path):
+    def _check(self, db: apsw.Connection) -> None:
+        """Refuses what is not ours before anything is changed."""
+        with explained(self.path), db:  # one look: another process may be making the schema right now
             found = db.pragma("user_version")
             latest = migrations()[-1][0]
             if db.pragma("application_id") not in (0, _APPLICATION) or (found == 0 and _has_tables(db)):
                 raise StoreCorrupt(
-                    f"{self.path} is another program's database", remedy="name another file; it was not touched"
+                    f"{self.path} is another program's database",
+                    why="it holds tables or a mark that are not Callboard's",
+                    remedy="name another file; it was not touched",
                 )
             if found > latest:
                 raise StoreNewer(
@@ -79,8 +82,12 @@ class SqliteStore:
                     why="a later version wrote it",
                     remedy="install that version, or name another file; it was not touched",
                 )
-            if found < latest:
-                self._migrate(db, found)
+
+    def _prepare(self, db: apsw.Connection) -> None:
+        with explained(self.path):
+            found = db.pragma("user_version")  # anew: another process may have been faster
+        if found < migrations()[-1][0]:
+            self._migrate(db, found)
 
     def _migrate(self, db: apsw.Connection, found: int) -> None:
         db.execute("BEGIN EXCLUSIVE")

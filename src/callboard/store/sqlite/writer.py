@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import apsw
 
-from callboard.connections.sqlite import WriteLock, connect, explain
-from callboard.domain.errors import StoreUnavailable
+from callboard.connections.sqlite import WriteLock, connect, explain, use_wal
+from callboard.domain.errors import StoreError, StoreUnavailable
 
 Fault = Callable[[str], None]
 _GROUP = 2_000  # ops in one transaction at most, so that no group keeps others waiting for long
@@ -73,12 +73,16 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="callboard-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._broken: dict[tuple[int, int], int] = {}
         self.db: apsw.Connection | None = None
 
-    def open(self, prepare: Callable[[apsw.Connection], None]) -> None:
-        """Connects, runs `prepare` under the write lock, and starts the thread. Raises StoreError."""
+    def open(self, check: Callable[[apsw.Connection], None], prepare: Callable[[apsw.Connection], None]) -> None:
+        """Connects if `check` has nothing against it, runs `prepare` under the write lock, and starts the thread.
+
+        Raises StoreError.
+        """
         self._loop = asyncio.get_running_loop()
-        self.db = connect(self._path)
+        self.db = connect(self._path, check=check)
         try:
             self._lock = WriteLock(self._path)
         except OSError as error:
@@ -86,15 +90,15 @@ class Writer:
                 f"cannot write beside {self._path}", why=str(error), remedy="change the folder's permissions"
             ) from error
         with self._lock:
+            use_wal(self.db, self._path)
             prepare(self.db)
         self._thread.start()
 
     def submit(self, op: Any) -> asyncio.Future[Any]:
         """Queues an op; the future has its result once it is committed. Call it on the event loop."""
-        assert self._loop is not None
-        future: asyncio.Future[Any] = self._loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         op.future = future
-        if self._closed:
+        if self._closed or self._loop is None:
             future.set_exception(StoreUnavailable(f"{self._path} is closed", remedy="open the store again"))
         else:
             self._queue.put(op)
@@ -116,10 +120,11 @@ class Writer:
         if self._closed or self.db is None:
             return
         self._closed = True
-        self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.is_alive():
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._lock.close()
         self.db.close()
-        self._lock.close()
 
     def _run(self) -> None:
         stopping = False
@@ -145,8 +150,7 @@ class Writer:
             return self._transaction(group)
         except Exception as error:
             if len(group) == 1:
-                refusal = explain(error, self._path) if isinstance(error, apsw.Error) else error
-                return [(group[0].future, refusal)]
+                return [(group[0].future, self._refused(group[0], error))]
         done: list[tuple[asyncio.Future[Any] | None, Any]] = []
         for op in group:
             done.extend(self._write([op]))
@@ -155,9 +159,14 @@ class Writer:
     def _transaction(self, group: list[Any]) -> list[tuple[asyncio.Future[Any] | None, Any]]:
         assert self.db is not None
         kinds: dict[type[Op], list[Any]] = {}
-        for op in group:
-            kinds.setdefault(type(op), []).append(op)
         done: list[tuple[asyncio.Future[Any] | None, Any]] = []
+        for op in group:
+            if self._broken and (gap := self._gap(op)) is not None:
+                done.append((op.future, gap))
+            else:
+                kinds.setdefault(type(op), []).append(op)
+        if not kinds:
+            return done
         with self._lock:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -174,6 +183,23 @@ class Writer:
         if self._fault is not None:
             self._fault("after_commit")
         return done
+
+    def _refused(self, op: Any, error: Exception) -> Exception:
+        """Remembers where a claim's journal would get a gap if what was queued behind a refused append came in."""
+        begins = getattr(op, "begins", None)
+        if begins is not None:
+            self._broken[op.claim.number, op.claim.epoch] = begins
+        return explain(error, self._path) if isinstance(error, apsw.Error) else error
+
+    def _gap(self, op: Any) -> StoreError | None:
+        claim = getattr(op, "claim", None)
+        next_seq = None if claim is None else self._broken.get((claim.number, claim.epoch))
+        if claim is None or next_seq is None:
+            return None
+        if op.begins in (next_seq, None):  # the refused one again, or the claim is handed back
+            del self._broken[claim.number, claim.epoch]
+            return None
+        return StoreError(f"run {claim.run_id} cannot go on here", why="an append before this one was refused")
 
     def _deliver(self, done: list[tuple[asyncio.Future[Any] | None, Any]]) -> None:
         assert self._loop is not None

@@ -3,7 +3,7 @@ INSERT INTO approvals (id, run, tenant, path, kind, status, proposal, opened_at,
 VALUES (?, ?, ?, ?, ?, 'open', ?, ?, ?);
 
 -- close: an open question gets its last status
-UPDATE approvals SET status = ?2 WHERE id = ?1 AND status = 'open' RETURNING id;
+UPDATE approvals SET status = ?2 WHERE id = ?1 AND run = ?3 AND status = 'open' RETURNING id;
 
 -- decide: a person's answer to an open question
 UPDATE approvals SET status = ?3, decision = ?4, decided_by = ?5, decided_at = ?6

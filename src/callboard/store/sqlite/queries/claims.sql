@@ -6,7 +6,7 @@ WHERE number IN (
     WHERE status = 'ready' AND (deaths > 0) = :suspects
       AND flow || '@' || version IN (SELECT value FROM json_each(:flows))
     ORDER BY priority DESC, ready_at LIMIT :limit)
-RETURNING number, inbox_seq, fork_of,
+RETURNING priority, ready_at, number, inbox_seq, fork_of,
        id, tenant, flow, version, status, priority, key, epoch, depth,
        (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
        created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
@@ -14,15 +14,16 @@ RETURNING number, inbox_seq, fork_of,
 
 -- park: wait, unless a letter came that the owner has not seen
 UPDATE runs SET status = 'waiting', owner = NULL, wake_at = ?4, deaths = 0
-WHERE number = ?1 AND epoch = ?2 AND status = 'running' AND inbox_seq = ?3 RETURNING number;
+WHERE number = ?1 AND epoch = ?2 AND status = 'running' AND inbox_seq = ?3 RETURNING number, epoch;
 
 -- release: hand the run back
-UPDATE runs SET status = 'ready', owner = NULL WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number;
+UPDATE runs SET status = 'ready', owner = NULL WHERE number = ?1 AND epoch = ?2 AND status = 'running'
+RETURNING number, epoch;
 
 -- finish: the run ends or blocks
 UPDATE runs SET status = ?3, owner = NULL, updated_at = ?4, finished_at = CASE ?3 WHEN 'blocked' THEN NULL ELSE ?4 END,
     wake_at = NULL, deaths = 0, error = ?5
-WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number, parent, parent_path, detached;
+WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number, epoch, parent, parent_path, detached;
 
 -- withdraw: questions of a run that has ended
 UPDATE approvals SET status = 'withdrawn' WHERE run = ? AND status = 'open';
@@ -43,6 +44,9 @@ SELECT count(*), coalesce(sum(deaths > 0), 0) FROM runs WHERE status = 'ready';
 -- beat: a worker announces itself, or shows that it lives
 INSERT INTO workers (id, pid, host, boot, started_at, beat) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET beat = excluded.beat;
+
+-- keep: a worker that claims has a row, also if it was taken for dead a moment ago
+INSERT INTO workers (id, pid, host, boot, started_at, beat) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING;
 
 -- drop_worker: it is gone
 DELETE FROM workers WHERE id = ?;

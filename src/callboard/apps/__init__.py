@@ -1,0 +1,1 @@
+"""Doors: the ways in which people and programs come to a runtime."""

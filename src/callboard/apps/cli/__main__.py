@@ -1,0 +1,5 @@
+"""`python -m callboard.apps.cli` is `callboard`."""
+
+from callboard.apps.cli.program import main
+
+main()

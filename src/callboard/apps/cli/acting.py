@@ -1,0 +1,152 @@
+"""The verbs that act on runs: fork, signal, cancel, requeue, purge."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from callboard.apps.cli import failure, options, reading
+from callboard.apps.cli.desk import ask
+
+if TYPE_CHECKING:
+    from callboard.runtime import Runtime
+
+_GRACE = 3_600.0  # seconds for which a payload without a run is kept: an append in flight may be about to use it
+
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the journal.")]
+
+
+def fork(
+    run_id: options.RunId,
+    at: Annotated[int, typer.Option("--at", metavar="SEQ", help="The last event that both runs share.")],
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Start a run that shares this one's journal up to an event, and goes on by itself."""
+
+    async def work(rt: "Runtime") -> dict[str, Any]:
+        forked = await rt.commands.fork(rt.settings.tenant, run_id, at)
+        return {"id": forked.id, "status": forked.status, "fork_of": run_id}
+
+    _show([ask(store, tenant, work)], as_json)
+
+
+def signal(
+    run_id: options.RunId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The signal that the flow waits for.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value, as JSON.")] = "null",
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Send a signal to a run."""
+    decoded = reading.json_value(value, "VALUE")
+
+    async def work(rt: "Runtime") -> dict[str, Any]:
+        status = await rt.commands.signal(rt.settings.tenant, run_id, name, decoded)
+        return {"id": run_id, "status": status}
+
+    _show([ask(store, tenant, work)], as_json)
+
+
+def cancel(
+    run_id: options.RunId,
+    reason: Reason = "",
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Ask a run to end. It ends when a worker has told its flow."""
+
+    async def work(rt: "Runtime") -> dict[str, Any]:
+        return {"id": run_id, "status": await rt.commands.cancel(rt.settings.tenant, run_id, reason)}
+
+    _show([ask(store, tenant, work)], as_json)
+
+
+def requeue(
+    run_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of runs.")] = None,
+    status: Annotated[
+        str | None, typer.Option("--status", metavar="S", help="All runs that are failed, dead or blocked.")
+    ] = None,
+    reason: Reason = "",
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Let failed, dead or blocked runs go on after their last recorded effect."""
+    from callboard.domain.errors import Conflict, InputInvalid, NotFound
+    from callboard.domain.run import REQUEUEABLE
+
+    wanted = reading.run_status(status) if status else None
+    if bool(run_ids) == bool(wanted):
+        raise InputInvalid("requeue was given no runs, or ids and --status", remedy="name ids, or one --status")
+    if wanted is not None and wanted not in REQUEUEABLE:
+        raise InputInvalid(f"runs that are {wanted} cannot be requeued", remedy="use failed, dead or blocked")
+
+    async def one(rt: "Runtime", run_id: str) -> dict[str, Any]:
+        try:
+            run = await rt.commands.requeue(rt.settings.tenant, run_id, reason)
+        except (NotFound, Conflict) as error:
+            return {"id": run_id, "status": None, "error": str(error)}
+        return {"id": run_id, "status": run.status, "error": None}
+
+    async def work(rt: "Runtime") -> list[dict[str, Any]]:
+        from callboard.apps.cli.paging import pages
+
+        if run_ids:
+            return [await one(rt, run_id) for run_id in run_ids]
+        return [await one(rt, run.id) async for page in pages(rt, status=wanted) for run in page]
+
+    done = ask(store, tenant, work)
+    _show(done, as_json)
+    if any(each["error"] for each in done):
+        raise typer.Exit(failure.NOT_ALL_SUCCEEDED)
+
+
+def purge(
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="How long ago they ended: 90s, 12h, 30d.")
+    ],
+    status: Annotated[
+        list[str] | None, typer.Option("--status", metavar="S", help="Only runs that ended so; repeatable.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Runs removed in one transaction.")] = 500,
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Remove ended runs with their journals, in small batches. Runs that others need are kept."""
+    from callboard.domain.errors import InputInvalid
+    from callboard.domain.run import ENDED
+
+    age = reading.duration(older_than)
+    wanted = [reading.run_status(each) for each in status or ()] or sorted(ENDED)
+    if alive := [each for each in wanted if not each.ended]:
+        raise InputInvalid(
+            f"runs that are {alive[0]} cannot be purged",
+            why="they have not ended",
+            remedy=f"use {', '.join(sorted(ENDED))}",
+        )
+
+    async def work(rt: "Runtime") -> dict[str, Any]:
+        total = {"runs": 0, "events": 0, "blobs": 0}
+        now = rt.services.clock.now()
+        while True:
+            done = await rt.store.runs.purge(
+                rt.settings.tenant, before=now - age, statuses=wanted, batch=batch, blobs_before=now - _GRACE
+            )
+            if not done.runs and not done.blobs:
+                return total
+            total = {name: count + getattr(done, name) for name, count in total.items()}
+
+    _show([ask(store, tenant, work)], as_json)
+
+
+def _show(done: list[dict[str, Any]], as_json: bool) -> None:
+    from callboard.apps.cli import show
+
+    if as_json:
+        show.objects(done)
+    elif done:
+        show.table(tuple(done[0]), [tuple(each.values()) for each in done])

@@ -1,0 +1,1 @@
+"""A file of inputs through a flow, one run a line."""

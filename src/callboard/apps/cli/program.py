@@ -1,0 +1,81 @@
+"""All verbs on one page, and where their errors end up."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from callboard.apps.cli.acting import cancel, fork, purge, requeue, signal
+from callboard.apps.cli.approvals import approve, edit, list_approvals, reject
+from callboard.apps.cli.doctor import doctor
+from callboard.apps.cli.failure import tell
+from callboard.apps.cli.looking import list_events, list_runs, show_run
+from callboard.apps.cli.run import run
+from callboard.apps.cli.worker import worker
+
+
+def _group(summary: str) -> typer.Typer:
+    return typer.Typer(
+        help=summary,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+program = _group("Durable multi-agent LLM runs: every call on the record.")
+_runs = _group("Look at runs, and act on them.")
+_approvals = _group("Questions to people, and their answers.")
+program.add_typer(_runs, name="runs")
+program.add_typer(_approvals, name="approvals")
+
+for _tree, _name, _verb in (
+    (program, "run", run),
+    (program, "worker", worker),
+    (program, "doctor", doctor),
+    (_runs, "list", list_runs),
+    (_runs, "show", show_run),
+    (_runs, "events", list_events),
+    (_runs, "fork", fork),
+    (_runs, "signal", signal),
+    (_runs, "cancel", cancel),
+    (_runs, "requeue", requeue),
+    (_runs, "purge", purge),
+    (_approvals, "list", list_approvals),
+    (_approvals, "approve", approve),
+    (_approvals, "reject", reject),
+    (_approvals, "edit", edit),
+):
+    _tree.command(_name)(_verb)
+
+
+def main() -> None:
+    """The console script. Exits with a code that docs/cli.md explains."""
+    try:
+        program()
+    except Exception as error:
+        sys.exit(tell(error))
+
+
+@program.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"callboard {installed('callboard')}")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@program.callback()
+def _options(
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Durable multi-agent LLM runs: every call on the record."""

@@ -1,0 +1,88 @@
+"""What is done for every step or every run finds its rows by an index, however many rows there are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import apsw.ext
+import pytest
+
+from callboard.store.sqlite import SqliteStore
+from callboard.store.sqlite.sql import statements
+
+INDEXED = [
+    ("journal", "read", "events_run (run=? AND seq>? AND seq<?)"),
+    ("journal", "load", "events_run (run=?)"),
+    ("claims", "claim", "runs_ready"),
+    ("claims", "wake_due", "runs_wake (wake_at<?)"),
+    ("claims", "next_due", "runs_wake"),
+    ("claims", "ready", "runs_ready"),
+    ("claims", "take_over", "runs_owner (owner=?)"),
+    ("claims", "inboxes", "runs_owner (owner=?)"),
+    ("claims", "live_children", "runs_parent (parent=?)"),
+    ("claims", "withdraw", "approvals_run (run=?)"),
+    ("inbox", "letters", "PRIMARY KEY (run=? AND seq>?)"),
+    ("runs", "by_key", "runs_key (tenant=? AND flow=? AND key=?)"),
+    ("runs", "number", "(id=?)"),
+    ("runs", "get", "(id=?)"),
+    ("runs", "last_seq", "events_run (run=?)"),
+    ("runs", "purgeable", "runs_finished (finished_at<?)"),
+    ("runs", "purgeable", "runs_fork (fork_of=?)"),
+    ("runs", "purge_blobs", "events_blob (blob=?)"),
+    ("approvals", "find", "approvals_open (tenant=?"),
+]
+LISTS = {("runs", "find"), ("runs", "counts"), ("claims", "workers")}  # for people, by the page
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> Iterator[apsw.Connection]:  # type: ignore[misc]
+    path = str(tmp_path / "store.db")
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+    db = apsw.Connection(path)
+    yield db
+    db.close()
+
+
+def plan(db: apsw.Connection, topic: str, name: str) -> list[str]:
+    """The lines of SQLite's plan for a statement."""
+    found = apsw.ext.query_info(db, statements(topic)[name], explain_query_plan=True).query_plan
+    lines: list[str] = []
+    steps = [found] if found else []
+    while steps:
+        step = steps.pop()
+        lines.append(step.detail)
+        steps += step.sub or []
+    return lines
+
+
+@pytest.mark.parametrize(("topic", "name", "index"), INDEXED)
+def test_a_frequent_statement_uses_its_index(db: apsw.Connection, topic: str, name: str, index: str) -> None:
+    lines = plan(db, topic, name)
+    assert [line for line in lines if index in line], lines
+
+
+def test_claiming_reads_the_best_runs_without_sorting_them(db: apsw.Connection) -> None:
+    assert not [line for line in plan(db, "claims", "claim") if "ORDER BY" in line]
+
+
+@pytest.mark.parametrize("topic", ["approvals", "claims", "inbox", "journal", "runs"])
+def test_no_statement_walks_a_whole_table(db: apsw.Connection, topic: str) -> None:
+    walks = {
+        (name, line)
+        for name in statements(topic)
+        if (topic, name) not in LISTS
+        for line in plan(db, topic, name)
+        if re.match(r"SCAN (?!json_each|[jwh] VIRTUAL)", line) and "runs_ready" not in line
+    }
+    assert not walks
+
+
+@pytest.mark.parametrize("topic", ["approvals", "claims", "inbox", "journal", "runs"])
+def test_every_statement_of_a_file_is_loaded_under_its_own_name(topic: str) -> None:
+    folder = Path(__file__).resolve().parents[4] / "src" / "callboard" / "store" / "sqlite" / "queries"
+    text = (folder / f"{topic}.sql").read_text(encoding="utf-8")
+    assert list(statements(topic)) == re.findall(r"^-- (\w+): ", text, re.MULTILINE)
+    assert all(sql and ";" not in sql for sql in statements(topic).values())
