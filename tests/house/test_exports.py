@@ -1,5 +1,6 @@
 """The public face is pinned: a name joins or leaves it on purpose, in `exports.txt`."""
 
+from importlib import import_module
 from pathlib import Path
 
 import callboard
@@ -25,3 +26,10 @@ def test_the_public_face_is_the_pinned_list() -> None:
 def test_every_public_name_can_be_reached() -> None:
     missing = [name for name in pinned_names() if not hasattr(callboard, name)]
     assert not missing
+
+
+def test_every_public_name_loads_and_says_where_it_lives() -> None:
+    homes = callboard._HOMES
+    assert sorted(homes) == sorted(callboard.__all__)
+    for name, module in homes.items():
+        assert getattr(callboard, name) is getattr(import_module(module), name)

@@ -5,6 +5,7 @@ import ast
 from tests.house.tree import TREES, name_of, parse, python_files
 
 LIMIT = 400
+FACE = "src/callboard/__init__.py"  # loads its names on first use: docs/decisions/0007
 
 
 def is_front_page_material(node: ast.stmt) -> bool:
@@ -32,7 +33,7 @@ def test_a_package_front_page_holds_no_code() -> None:
     strays = [
         f"{name_of(path)}:{node.lineno}"
         for path in python_files("src")
-        if path.name == "__init__.py"
+        if path.name == "__init__.py" and name_of(path) != FACE
         for node in parse(path).body
         if not is_front_page_material(node)
     ]

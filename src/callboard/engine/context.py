@@ -73,14 +73,32 @@ class Context:
         """How many scopes are open here, those of runs above this one included."""
         return self._execution.run.depth + self._branch("nesting").scope.prefix.count("/")
 
+    @overload
     def step(
         self,
-        fn: Callable[[*A], Awaitable[T] | T],
+        fn: Callable[[*A], Awaitable[T]],
         *args: *A,
         name: str | None = None,
         timeout: float | None = None,
         retry: Retry = NEVER,
-    ) -> Awaitable[T]:
+    ) -> Awaitable[T]: ...
+    @overload
+    def step(
+        self,
+        fn: Callable[[*A], T],
+        *args: *A,
+        name: str | None = None,
+        timeout: float | None = None,
+        retry: Retry = NEVER,
+    ) -> Awaitable[T]: ...
+    def step(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        name: str | None = None,
+        timeout: float | None = None,
+        retry: Retry = NEVER,
+    ) -> Awaitable[Any]:
         """Calls a function and journals what it returns; a replay returns that instead of calling again.
 
         The function may be called again if the process dies before its result is journaled: for anything
