@@ -73,7 +73,7 @@ async def ask_model(ctx: Context, talk: Talk) -> ModelResponse:
     conversation.assistant_turns += 1
     talk.meter.turns += 1
     talk.meter.usage += response.usage + outcome.lost
-    _check_finish(response)
+    _check_finish(response, outcome.path)
     return response
 
 
@@ -138,19 +138,21 @@ def _reads(talk: Talk, call: ToolCall) -> bool:
     return tool is None or tool.tool.effect is SideEffect.READ
 
 
-def _check_finish(response: ModelResponse) -> None:
+def _check_finish(response: ModelResponse, path: str) -> None:
+    """An answer that is no whole answer fails the turn; a requeue asks the model again."""
     match response.finish:
         case FinishReason.LENGTH:
             raise ModelFailed(
                 "the model's answer was cut at its output limit",
                 kind=ErrorKind.MALFORMED_OUTPUT,
+                path=path,
                 remedy="raise max_output_tokens, or ask for less",
             )
         case FinishReason.CONTENT_FILTER | FinishReason.REFUSAL:
             said = response.message.text[:200]
-            raise ModelFailed(f"the model refused: {said or response.finish}", kind=ErrorKind.GUARDRAIL)
+            raise ModelFailed(f"the model refused: {said or response.finish}", kind=ErrorKind.GUARDRAIL, path=path)
         case FinishReason.ERROR:
-            raise ModelFailed("the model ended with an error", kind=ErrorKind.UPSTREAM_DOWN)
+            raise ModelFailed("the model ended with an error", kind=ErrorKind.UPSTREAM_DOWN, path=path)
         case _:
             return
 

@@ -339,8 +339,17 @@ class Cancelled(Suspension):
 def failure_from(record: ErrorRecord) -> CallboardError:
     """The error that a record describes, of the class with its code; unknown codes give a plain Failure."""
     cls = _by_code().get(record.code, Failure)
-    error = cls(record.message, kind=_kind(record.kind), path=record.path, detail=record.detail)
-    return error
+    if issubclass(cls, Failure):
+        return cls(record.message, kind=_kind(record.kind), path=record.path, detail=record.detail)
+    return cls(record.message)
+
+
+def words(error: BaseException) -> str:
+    """What an exception says, also when it cannot say it."""
+    try:
+        return str(error)
+    except Exception:
+        return "(it has no words)"
 
 
 def _kind(text: str) -> ErrorKind:
@@ -350,12 +359,13 @@ def _kind(text: str) -> ErrorKind:
         return ErrorKind.BUG
 
 
-def _by_code() -> dict[str, type[Failure]]:
-    found: dict[str, type[Failure]] = {}
-    todo: list[type[Failure]] = [Failure]
+def _by_code() -> dict[str, type[CallboardError]]:
+    found: dict[str, type[CallboardError]] = {}
+    todo: list[type[CallboardError]] = [CallboardError]
     while todo:
         cls = todo.pop()
         if cls.__module__ == __name__:  # a user's subclass must not stand in for the class that it extends
-            found[cls.code] = cls
             todo.extend(cls.__subclasses__())
+            if cls not in (RunFailed, RunCancelled):
+                found[cls.code] = cls
     return found

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from callboard.domain.codec import encode
-from callboard.domain.errors import ErrorKind, Failure, StepFailed, Suspension, TimedOut, Unencodable
+from callboard.domain.codec import clean, encode
+from callboard.domain.errors import ErrorKind, Failure, StepFailed, Suspension, TimedOut, Unencodable, words
 from callboard.domain.event import Event, EventKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.usage import NOTHING, Usage
@@ -106,6 +106,7 @@ class Outcome:
     at: float
     took: float
     lost: Usage = NOTHING
+    path: str = ""
 
 
 class Call(Request):
@@ -159,12 +160,10 @@ class Call(Request):
         clock = self.execution.services.clock
         begun = clock.monotonic()
         branch.calling = True
+        timer = asyncio.timeout(effect.timeout)
         try:
-            if effect.timeout is None:
+            async with timer:
                 result = await effect.run(attempt)
-            else:
-                async with asyncio.timeout(effect.timeout):
-                    result = await effect.run(attempt)
             return self.encoded(result, attempt.path), int((clock.monotonic() - begun) * 1e6)
         except (Suspension, GeneratorExit, KeyboardInterrupt, SystemExit):
             raise
@@ -172,9 +171,9 @@ class Call(Request):
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise self._failure(error, attempt.path) from error  # the function cancelled itself
+            raise self._failure(error, attempt.path, False) from error  # the function cancelled itself
         except BaseException as error:
-            raise self._failure(error, attempt.path) from error
+            raise self._failure(error, attempt.path, timer.expired()) from error
         finally:
             branch.calling = False
 
@@ -219,7 +218,7 @@ class Call(Request):
     def _value(self, result: Any, event: Event, lost: Usage) -> Any:
         shape = self.effect.shape
         value = result if shape is None else shape.load(result, trusted=True)
-        return Outcome(value, event.at / 1e6, event.took / 1e6, lost) if self.full else value
+        return Outcome(value, event.at / 1e6, event.took / 1e6, lost, event.path) if self.full else value
 
     def encoded(self, result: Any, path: str) -> bytes:
         """A result as it is stored. Raises StepFailed when it cannot be stored or is too large."""
@@ -237,17 +236,16 @@ class Call(Request):
             )
         return body
 
-    def _failure(self, error: BaseException, path: str) -> Failure:
+    def _failure(self, error: BaseException, path: str, late: bool) -> Failure:
         if self.effect.failure is not None:
             failure = self.effect.failure(error, path)
         elif isinstance(error, Failure):
             failure = error
-        elif isinstance(error, TimeoutError):
-            limit = f" of {self.effect.timeout:g} s" if self.effect.timeout else ""
-            failure = TimedOut(f"{self.name} reached its time limit{limit}", path=path)
+        elif late:
+            failure = TimedOut(f"{self.name} reached its time limit of {self.effect.timeout:g} s", path=path)
         else:
             kind = type(error).__name__
-            failure = StepFailed(f"{self.name} raised {kind}: {error}", path=path, detail={"type": kind})
+            failure = StepFailed(clean(f"{self.name} raised {kind}: {words(error)}"), path=path, detail={"type": kind})
         failure.path = path
         return failure
 

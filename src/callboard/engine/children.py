@@ -7,18 +7,20 @@ from typing import Any
 import msgspec
 
 from callboard.domain.codec import decode, digest, encode
-from callboard.domain.errors import ChildFailed, Conflict, ErrorKind, LimitReached, NotFound
+from callboard.domain.errors import ChildFailed, Conflict, ErrorKind, InputInvalid, LimitReached, NotFound
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
-from callboard.engine.replay import Move, New
+from callboard.engine.replay import Move, New, Recorded
 from callboard.engine.request import done_body, last_intent
 from callboard.engine.waits import Waiting
 from callboard.store.journal import Extras
 from callboard.store.letter import CANCEL, CHILD, Letter
 from callboard.store.runs import NewRun
+
+_LOOK = 1.0  # seconds between looks of a fork at a child that is not its own
 
 
 class Mode(StrEnum):
@@ -36,16 +38,23 @@ class Mode(StrEnum):
 class Child:
     """A child run that was not waited for. `id` is its run id."""
 
-    __slots__ = ("_execution", "_flow", "_path", "id")
+    __slots__ = ("_execution", "_flow", "_mode", "_path", "id")
 
-    def __init__(self, execution: Executing, run_id: str, path: str, flow: Flow) -> None:
+    def __init__(self, execution: Executing, run_id: str, path: str, flow: Flow, mode: Mode) -> None:
         self._execution = execution
         self.id = run_id
         self._path = path
         self._flow = flow
+        self._mode = mode
 
     def result(self) -> "ChildResult":
         """Waits for the child's output; an attached child only. Raises ChildFailed when it did not succeed."""
+        if self._mode is Mode.DETACHED:
+            raise InputInvalid(
+                f"child {self.id} is detached",
+                why="nobody is told when it ends",
+                remedy='spawn it with mode="attached"',
+            )
         return ChildResult(self._execution, f"result {self.id}", self._path, self._flow, self.id)
 
 
@@ -59,10 +68,13 @@ class _Answering(Waiting):
     async def answered(self, branch: Branch, place: str, path: str) -> Any:
         """The child's output; its failure is journaled and raised."""
         letter: Letter = await self.execution.wait(branch, f"{CHILD}{path}", None)
-        notice = decode(letter.body, type=_Notice)
-        if notice.status == RunStatus.SUCCEEDED:
+        return await self.told(place, decode(letter.body, type=_Notice), letter)
+
+    async def told(self, place: str, notice: "_Notice", letter: Letter | None) -> Any:
+        """Journals what became of the child."""
+        if notice.status is RunStatus.SUCCEEDED:
             return await self.done(place, bytes(notice.output), letter)
-        error = decode(notice.error) if notice.error else {}
+        error = notice.error or {}
         raise await self.fail(
             place,
             ChildFailed(
@@ -95,7 +107,13 @@ class Spawn(_Answering):
         """The child's output, or a handle on it."""
         if self.mode is Mode.AWAIT:
             return super().load(result, event)
-        return Child(self.execution, result["run_id"], event.path, self.flow)
+        return Child(self.execution, result["run_id"], event.path, self.flow, self.mode)
+
+    def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
+        """The recorded outcome; a child that was let go may still have to end with this run."""
+        if self.mode is not Mode.DETACHED:
+            self.execution.children = True
+        return super().recall(branch, place, move)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Starts the child and, unless it is let go, waits for it."""
@@ -115,7 +133,7 @@ class Spawn(_Answering):
         body = done_body(encode({"run_id": new.id}))
         await self.execution.record(EventKind.DONE, path, self.digest, body, 0, Extras(children=(new,)))
         self.execution.announce(new.id)
-        return Child(self.execution, new.id, path, self.flow)
+        return Child(self.execution, new.id, path, self.flow, self.mode)
 
     async def withdraw(self, branch: Branch, place: str, move: Move) -> None:
         """Cancels the child with the effect that waits for it."""
@@ -165,9 +183,22 @@ class ChildResult(_Answering):
         self.run_id = run_id
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
-        """Waits for the child's letter."""
+        """Waits for the child's letter, unless it is known how the child ended."""
         await self.intend(place, move, {"run_id": self.run_id})
-        return await self.answered(branch, place, self.path)
+        execution = self.execution
+        name = f"{CHILD}{self.path}"
+        while (letter := execution.mailbox.take(name)) is None:
+            # The letter came once, and to the run that spawned the child: a second look, or a fork's, asks the store.
+            outcomes = await execution.services.store.runs.outcomes(execution.claim.tenant, [self.run_id])
+            if (ended := outcomes.get(self.run_id)) is not None:
+                error = msgspec.to_builtins(ended.error)
+                return await self.told(
+                    place, _Notice(self.run_id, ended.status, msgspec.Raw(encode(ended.output)), error), None
+                )
+            again = execution.services.clock.now() + _LOOK if execution.run.fork_of else None
+            if (letter := await execution.wait(branch, name, again)) is not None:
+                break
+        return await self.told(place, decode(letter.body, type=_Notice), letter)
 
 
 class _Notice(msgspec.Struct):
@@ -176,7 +207,7 @@ class _Notice(msgspec.Struct):
     run_id: str
     status: RunStatus
     output: msgspec.Raw = msgspec.Raw(b"null")
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 def _kind(error: dict[str, Any], status: RunStatus) -> ErrorKind:

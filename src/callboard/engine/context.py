@@ -94,7 +94,7 @@ class Context:
     def step(
         self,
         fn: Callable[..., Any],
-        *args: Any,
+        *args: *A,
         name: str | None = None,
         timeout: float | None = None,
         retry: Retry = NEVER,
@@ -160,7 +160,7 @@ class Context:
 
     def sleep_until(self, when: float) -> Awaitable[None]:
         """Waits until a time in seconds since the Unix epoch."""
-        return Sleep(self._execution, 0.0, when)
+        return Sleep(self._execution, 0.0, _seconds(when))
 
     @overload
     def wait(self, signal: str, *, timeout: float | None = None) -> Awaitable[Any]: ...
@@ -256,7 +256,7 @@ class Context:
         """Tells whoever watches this run how far it is. Not journaled; silent while the past is replayed."""
         execution = self._execution
         branch = self._branch("progress")
-        if not execution.replay.knows(branch.scope.peek()):
+        if not execution.replay.replaying:
             self._chunks += 1
             execution.services.stream.publish(
                 Chunk(self.run_id, execution.claim.epoch, branch.scope.prefix, self._chunks, "progress", value)

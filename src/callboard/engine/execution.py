@@ -12,7 +12,7 @@ from typing import Any
 
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.codec import encode
-from callboard.domain.errors import Cancelled, Failure, FlowMisuse, LimitReached, Parked, StoreError
+from callboard.domain.errors import Cancelled, FlowMisuse, LimitReached, Parked, StoreError, Suspension
 from callboard.domain.event import Event, EventKind
 from callboard.engine.branch import Branch
 from callboard.engine.flow import Flow
@@ -89,12 +89,12 @@ class Execution:
                 value = await self._perform(branch, request, place, move)
             except Interrupted:
                 error = await self._tell_cancelled(branch, request, place, move)
-            except (Parked, Cancelled, Failure, FlowMisuse) as raised:
-                error = raised
             except StoreError as raised:
                 error = self.abort(raised)
             except asyncio.CancelledError:
                 error = await self._cancelled(branch, request, place, move)
+            except (Exception, Suspension) as raised:
+                error = raised  # a failure of the effect, or what a branch raised by itself
 
     def announce(self, run_id: str) -> None:
         """Tells workers that another run can be claimed or has mail."""

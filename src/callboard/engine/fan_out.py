@@ -24,6 +24,8 @@ class FanOut:
         self.first: Branch | None = None
         self.open = len(work)
         limit = parent.deadline if deadline is None else min(deadline, parent.deadline or deadline)
+        if parent.cancelled:
+            limit = deadline  # clean-up is not held to the limit that has passed
         self.branches = [Branch(f"{place}.{i}/", limit) for i in range(len(work))]
         parent.children = list(self.branches)
         loop = asyncio.get_running_loop()

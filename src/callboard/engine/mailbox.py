@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from callboard.domain.codec import decode
 from callboard.domain.errors import Parked, StoreError
 from callboard.engine.branch import Branch
 from callboard.engine.clock import Timer
@@ -127,7 +128,7 @@ class Mailbox:
         for letter in letters:
             self.seen = max(self.seen, letter.seq)
             if letter.name == CANCEL:
-                self._execution.cancel(letter.body.decode("utf-8", "replace").strip('"') or "cancelled")
+                self._execution.cancel(str(decode(letter.body)))
                 continue
             waiter = next((w for w in self._waiters if w.name == letter.name and not w.resolved), None)
             if waiter is None:

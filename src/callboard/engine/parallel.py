@@ -13,8 +13,6 @@ from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import decode_done, done_body, raised
 from callboard.engine.waits import Waiting
 
-_LATE = "the time limit was reached"
-
 
 class Gather(Waiting):
     """Runs branches side by side, lets all of them settle, then returns all values or raises the first failure."""
@@ -140,13 +138,14 @@ class TimeLimit(_Driving):
         due: float = intent["due"]
         fan = FanOut(execution, branch, place, (self.work,), due)
         limited = fan.branches[0]
-        watch = execution.mailbox.watch(due, lambda: execution.interrupt(limited, _LATE))
+        late = f"the time limit at {place} was reached"  # which one: limits may nest
+        watch = execution.mailbox.watch(due, lambda: execution.interrupt(limited, late))
         try:
             await fan.wait(for_all=True)
         finally:
             execution.mailbox.unwatch(watch)
         _check_unwinding(execution)
-        if limited.doomed == _LATE:
+        if limited.doomed == late:
             raise await self.fail(place, TimedOut(f"the time limit of {self.seconds:g} s was reached"))
         if isinstance(limited.error, Cancelled):
             branch.cancelled = True

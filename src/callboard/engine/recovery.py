@@ -69,12 +69,12 @@ class Recovery:
         """One sweep. Raises StoreError."""
         services, worker = self._services, self._worker
         claims, settings = services.store.claims, services.settings
-        now = services.clock.now()
-        outlook = await claims.outlook(worker.id)
+        now, flows = services.clock.now(), list(services.flows)
+        outlook = await claims.outlook(worker.id, flows)
         if outlook.next_due is not None and outlook.next_due <= now:
             while await claims.wake_due(now, _DUE_AT_ONCE) == _DUE_AT_ONCE:
                 pass
-            outlook = await claims.outlook(worker.id)
+            outlook = await claims.outlook(worker.id, flows)
             worker.nudge()
         taken = await claims.take_over(worker.id, settings.lease, settings.max_deaths, now)
         if taken.dead:

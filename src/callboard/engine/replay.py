@@ -16,6 +16,8 @@ from callboard.store.runs import Blocked
 _record = msgspec.json.Decoder(ErrorRecord)
 _OUTCOMES = (EventKind.DONE, EventKind.FAILED, EventKind.CANCELLED, EventKind.ABANDONED)
 
+_CUT_OFF = (EventKind.CANCELLED, EventKind.ABANDONED)
+
 
 class Recorded(msgspec.Struct, frozen=True):
     """The outcome is known: return it. `lost` are intents before it that never got an outcome."""
@@ -82,8 +84,16 @@ class Replay:
                 self._forget(ended)
                 ended = None
 
-    def answer(self, place: str, name: str, digest: bytes) -> Move:
-        """What the journal says to the effect `name` at `place`, asked to do what `digest` is over."""
+    @property
+    def replaying(self) -> bool:
+        """True while anything recorded has not been asked for yet."""
+        return bool(self._outcomes or self._intents or self._retries)
+
+    def answer(self, place: str, name: str, digest: bytes, *, holds_branches: bool = False) -> Move:
+        """What the journal says to the effect `name` at `place`, asked to do what `digest` is over.
+
+        `holds_branches`: effects recorded within it are its branches', not another thing's.
+        """
         event = self._outcomes.get(place)
         if event is not None:
             if event.digest != digest or event.path != f"{place}:{name}":
@@ -97,7 +107,9 @@ class Replay:
             if intents[-1].digest != digest or intents[-1].path != f"{place}:{name}":
                 return _mismatch(intents[-1], place, name, digest)
             return Open(tuple(intents), retries)
-        if place in self._containers:
+        if retries and (retries[-1].digest != digest or retries[-1].path != f"{place}:{name}"):
+            return _mismatch(retries[-1], place, name, digest)
+        if place in self._containers and not holds_branches:
             inner = self._containers[place]
             return Mismatch(Blocked(f"{place}:{name}", f"effects inside a scope ({inner})", f"the effect {name}"))
         return New(retries) if retries else _NEW
@@ -112,7 +124,7 @@ class Replay:
 
     def knows(self, place: str) -> bool:
         """True when the journal has anything at this place that was not yet returned."""
-        return place in self._outcomes or place in self._intents or place in self._containers
+        return place in self._outcomes or place in self._intents or place in self._containers or place in self._retries
 
     def patched(self, name: str, place: str) -> bool | None:
         """Whether the run has the change `name`: True or False once that is settled, None if it is new here.
@@ -136,8 +148,9 @@ class Replay:
                 del known[place]
 
     def leftover(self) -> Event | None:
-        """The first recorded effect that the flow ended without asking for."""
-        return min(self._outcomes.values(), key=lambda e: e.seq, default=None)
+        """The first recorded effect that the flow ended without asking for, begun or done."""
+        begun = [events[0] for known in (self._intents, self._retries) for events in known.values()]
+        return min([*self._outcomes.values(), *begun], key=lambda e: e.seq, default=None)
 
     def _contain(self, place: str) -> None:
         while (slash := place.rfind("/")) > 0:
@@ -154,14 +167,19 @@ class Replay:
         if path is None:
             return
         place = path.partition(":")[0]
-        event = self._outcomes.get(place)
-        if event is None or event.kind is not EventKind.FAILED:
-            return
-        del self._outcomes[place]
+        event = self._outcomes.pop(place, None)
         self._retries.pop(place, None)
+        # What was cancelled within it because it failed (by a time limit, say) is not done either.
+        for inner in [p for p, e in self._outcomes.items() if p.startswith(f"{place}.") and e.kind in _CUT_OFF]:
+            del self._outcomes[inner]
+            self._intents.pop(inner, None)
         # Of an unknown outcome the intent stands: it must still be settled before anything is done again.
-        if _record.decode(event.body).kind != ErrorKind.UNKNOWN_OUTCOME:
+        if event is None or event.kind is not EventKind.FAILED or _kind_of(event) != ErrorKind.UNKNOWN_OUTCOME:
             self._intents.pop(place, None)
+
+
+def _kind_of(failed: Event) -> str:
+    return _record.decode(failed.body).kind
 
 
 def _mismatch(event: Event, place: str, name: str, digest: bytes) -> Mismatch:

@@ -45,7 +45,7 @@ class Request:
             self.drop()
             branch = yield from execution.refuse(self.name)
         place = branch.scope.take()
-        move = execution.replay.answer(place, self.name, self.digest)
+        move = execution.replay.answer(place, self.name, self.digest, holds_branches=self.drives)
         if type(move) is Recorded and not self.drives:
             return self.recall(branch, place, move)
         return (yield (self, place, move))
@@ -85,7 +85,8 @@ def raised(branch: Branch, event: Event) -> BaseException:
         return failure_from(_error.decode(event.body))
     if event.kind is EventKind.CANCELLED:
         branch.cancelled = True
-        return Cancelled(str(msgspec.json.decode(event.body)))
+        branch.doomed = str(msgspec.json.decode(event.body))
+        return Cancelled(branch.doomed)
     return abandoned(event.path)
 
 

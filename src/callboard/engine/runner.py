@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from callboard.domain.codec import decode, encode
+from callboard.domain.codec import clean, decode, encode
 from callboard.domain.errors import (
     CallboardError,
     Cancelled,
@@ -18,6 +18,7 @@ from callboard.domain.errors import (
     StoreError,
     Suspension,
     Unencodable,
+    words,
 )
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
@@ -108,6 +109,9 @@ class Runner:
     async def _unwound(self) -> End:
         """The coroutine was dropped: parked, handed back, blocked, or lost."""
         execution = self.execution
+        if execution.blocked is not None and execution.root.doomed is not None:
+            # What is blocked can still be cancelled; its code does not fit, so there is no clean-up to run.
+            return await self._finish(RunStatus.CANCELLED, encode(execution.root.doomed))
         if execution.blocked is not None:
             return await self._finish(RunStatus.BLOCKED, encode(execution.blocked.record()))
         if isinstance(execution.failed, LeaseLost):
@@ -167,7 +171,7 @@ class Runner:
 
 
 def _ended_early(left: Event, error: BaseException | None = None) -> Blocked:
-    how = "the end of the flow" if error is None else f"{type(error).__name__}: {error}"
+    how = "the end of the flow" if error is None else f"{type(error).__name__}: {words(error)}"
     return Blocked(left.path, f"the effect {left.path}", how)
 
 
@@ -180,4 +184,4 @@ def _record(error: BaseException) -> ErrorRecord:
     if frames:
         last = frames[-1]
         detail["where"] = f"{last.filename.rpartition('/')[2]}:{last.lineno} in {last.name}"
-    return ErrorRecord("flow_failed", ErrorKind.BUG, f"{kind}: {error}", None, detail)
+    return ErrorRecord("flow_failed", ErrorKind.BUG, clean(f"{kind}: {words(error)}"), None, detail)

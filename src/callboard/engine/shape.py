@@ -1,5 +1,6 @@
 """A declared type, and how a stored JSON value becomes one. Built once per annotation, not per call."""
 
+import base64
 import inspect
 import typing
 from collections.abc import Callable
@@ -39,6 +40,8 @@ class Shape:
         """
         if self._adapter is None or (trusted and self.plain):
             return value
+        if self.annotation is bytes and isinstance(value, str):
+            return base64.b64decode(value)  # as bytes stand in JSON
         try:
             return self._adapter.validate_python(value)
         except ValidationError as error:

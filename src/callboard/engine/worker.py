@@ -163,6 +163,9 @@ class Worker:
         full = len(self._active) >= self._services.settings.concurrency
         try:
             end = await runner.run()
+        except Exception:
+            _log.exception("run %s could not be executed; it is handed back", claim.run_id)
+            end = End(None, unreleased=True)
         finally:
             if self._active.get(claim.run_id) is runner:
                 del self._active[claim.run_id]

@@ -126,8 +126,8 @@ class Claims(Protocol):
         """Makes waiting runs ready whose time has come; returns how many."""
         ...
 
-    async def outlook(self, worker_id: str) -> "Outlook":
-        """What there is to do, in one look that writes nothing."""
+    async def outlook(self, worker_id: str, flows: Sequence[str] | None = None) -> "Outlook":
+        """What there is to do, of these flows (`name@version`) or of all, in one look that writes nothing."""
         ...
 
     async def take_over(self, worker_id: str, lease: float, max_deaths: int, at: float) -> Takeover:

@@ -44,7 +44,7 @@ class TestRuntime:
             while quiet < 3:
                 worker = self.rt.worker
                 assert worker is not None
-                outlook = await self.rt.store.claims.outlook(worker.id)
+                outlook = await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))
                 overdue = outlook.next_due is not None and outlook.next_due <= self.clock.now()
                 quiet = 0 if worker.active or outlook.ready or overdue else quiet + 1
                 await asyncio.sleep(_TICK)
@@ -89,7 +89,7 @@ class TestRuntime:
     async def _next_due(self) -> float | None:
         worker = self.rt.worker
         assert worker is not None
-        return (await self.rt.store.claims.outlook(worker.id)).next_due
+        return (await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))).next_due
 
 
 @asynccontextmanager

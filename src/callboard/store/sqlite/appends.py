@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,9 +35,9 @@ class Append:
         self.future: asyncio.Future[Any]
 
     @property
-    def begins(self) -> int:
-        """The seq of its first event: it follows on what the claim appended before."""
-        return self.events[0].seq
+    def begins(self) -> int | None:
+        """The seq of its first event: it follows on what the claim appended before. None without events."""
+        return self.events[0].seq if self.events else None
 
     @staticmethod
     def apply(db: apsw.Connection, ops: "Sequence[Append]") -> list[Any]:
@@ -66,17 +65,17 @@ def row(db: apsw.Connection, claim: Claim, event: Event) -> tuple[Any, ...]:
     body: bytes | None = event.body
     blob: bytes | None = None
     if len(event.body) > INLINE:
-        body, blob = None, put_blob(db, claim.tenant, event.body)
+        body, blob = None, put_blob(db, claim.tenant, event.body, event.at / 1e6)
     return (
         claim.number, event.seq, int(event.kind), event.path, event.digest, event.at, event.took, body, blob,
         claim.epoch,
     )  # fmt: skip
 
 
-def put_blob(db: apsw.Connection, tenant: str, data: bytes) -> bytes:
+def put_blob(db: apsw.Connection, tenant: str, data: bytes, at: float) -> bytes:
     """Stores a payload under its hash, once, and returns the hash."""
     key = hashlib.sha256(data).digest()
-    db.execute(_SQL["put_blob"], (tenant, key, data, time.time()))
+    db.execute(_SQL["put_blob"], (tenant, key, data, at))
     return key
 
 
@@ -117,8 +116,9 @@ def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
     assert extras is not None
     try:
         with db:
-            if write_rows(db, [row(db, op.claim, e) for e in op.events]) != len(op.events):
+            if not holds(db, op.claim):
                 raise lost(op.claim)
+            write_rows(db, [row(db, op.claim, e) for e in op.events])
             for seq in extras.consumed:
                 db.execute(_SQL["consume"], (op.claim.number, seq))
             for ask in extras.asks:

@@ -100,11 +100,12 @@ class SqliteClaims:
         """Makes runs ready whose time has come."""
         return len(await self._writer.call(lambda db: every(db, _SQL["wake_due"], (at, limit))))
 
-    async def outlook(self, worker_id: str) -> Outlook:
+    async def outlook(self, worker_id: str, flows: Sequence[str] | None = None) -> Outlook:
         """What there is to do."""
+        wanted = None if flows is None else msgspec.json.encode(flows).decode()
 
         def work(db: apsw.Connection) -> Outlook:
-            ready, suspects = one(db, _SQL["ready"])
+            ready, suspects = one(db, _SQL["ready"], (wanted,))
             (due,) = one(db, _SQL["next_due"])
             return Outlook(ready, suspects, due, dict(every(db, _SQL["inboxes"], (worker_id,))))
 
@@ -120,9 +121,9 @@ class SqliteClaims:
             ready: list[str] = []
             dead: list[str] = []
             for worker in gone:
-                for number, run_id, deaths, epoch in every(db, _SQL["take_over"], (worker, at)):
+                for number, run_id, deaths, _ in every(db, _SQL["take_over"], (worker, at)):
                     if deaths >= max_deaths:
-                        _bury(db, number, run_id, epoch, deaths, at)
+                        ready += _bury(db, number, run_id, deaths, at)
                         dead.append(run_id)
                     else:
                         ready.append(run_id)
@@ -179,8 +180,9 @@ def _load(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]
     return claimed
 
 
-def _bury(db: apsw.Connection, number: int, run_id: str, epoch: int, deaths: int, at: float) -> None:
-    """Gives a run up: dead letter, with the reason in its row and in its journal."""
+def _bury(db: apsw.Connection, number: int, run_id: str, deaths: int, at: float) -> list[str]:
+    """Gives a run up: dead letter, with the reason in its row and in its journal. Returns parents it made ready."""
+    ready: list[str] = []
     error = encode(
         ErrorRecord(
             "worker_deaths",
@@ -195,5 +197,6 @@ def _bury(db: apsw.Connection, number: int, run_id: str, epoch: int, deaths: int
     notice = encode({"run_id": run_id, "status": RunStatus.DEAD, "error": msgspec.Raw(error)})
     for _, parent, path, detached in ended:
         if parent is not None and not detached:
-            tell_parent(db, parent, path, notice, at)
+            ready += tell_parent(db, parent, path, notice, at)
     db.execute(_SQL["withdraw"], (number,))
+    return ready

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from callboard.connections.sqlite import MEMORY
-from callboard.domain.errors import StoreUnavailable
+from callboard.domain.errors import StoreError, StoreUnavailable
 
 
 class Liveness:
@@ -32,7 +32,11 @@ class Liveness:
             raise StoreUnavailable(
                 f"cannot write in {self._folder}", why=str(error), remedy="change the folder's permissions"
             ) from error
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise StoreError(f"worker {worker_id} is alive already", why="its lock is held") from error
         self._held[worker_id] = fd
 
     def drop(self, worker_id: str) -> None:
@@ -42,6 +46,13 @@ class Liveness:
             self._file(worker_id).unlink(missing_ok=True)
         if fd >= 0:
             os.close(fd)
+
+    def close(self) -> None:
+        """Lets go of all locks, as the end of the process would."""
+        for fd in self._held.values():
+            if fd >= 0:
+                os.close(fd)
+        self._held.clear()
 
     def alive(self, worker_id: str) -> bool:
         """True while the worker's process lives."""
@@ -53,6 +64,8 @@ class Liveness:
             fd = os.open(self._file(worker_id), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
+        except OSError:
+            return True  # it cannot be looked at: never take a worker for dead on suspicion
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

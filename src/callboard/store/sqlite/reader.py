@@ -1,6 +1,7 @@
 """Reading beside the writer, on a thread of its own so that a long read never stops the event loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -50,6 +51,10 @@ class Reader:
         with explained(self._path):
             self._db.execute("BEGIN")
             try:
-                return work(self._db)
-            finally:
-                self._db.execute("COMMIT")
+                result = work(self._db)
+            except BaseException:
+                with contextlib.suppress(apsw.Error):  # the first error says more
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            return result

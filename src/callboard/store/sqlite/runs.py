@@ -64,7 +64,8 @@ class SqliteRuns:
             "before": before,
             "limit": limit,
         }
-        rows = await self._reader.call(lambda db: every(db, _SQL["find"], wanted))
+        statement = _SQL["find" if parent is None else "find_children"]
+        rows = await self._reader.call(lambda db: every(db, statement, wanted))
         return [run_from(row) for row in rows]
 
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
@@ -152,8 +153,9 @@ def _check_fork(run_id: str, at_seq: int, events: Sequence[Event]) -> None:
     if not 0 <= at_seq <= last:
         raise InputInvalid(f"at={at_seq} is not an event of run {run_id}", remedy=f"choose one from 0 to {last}")
     kept = events[: at_seq + 1]
-    ended = next((e for e in kept if e.kind >= EventKind.RUN_SUCCEEDED), None)
-    if ended is not None:
+    turns = [e for e in kept if e.kind >= EventKind.RUN_SUCCEEDED or e.kind is EventKind.REQUEUED]
+    ended = turns[-1] if turns else None
+    if ended is not None and ended.kind is not EventKind.REQUEUED:
         raise Conflict(
             f"run {run_id} ended at event {ended.seq}", remedy=f"fork at an event before it: --at {ended.seq - 1}"
         )

@@ -37,7 +37,8 @@ class SqliteStore:
         self.journal = SqliteJournal(self._writer, self._reader)
         self.runs = SqliteRuns(self._writer, self._reader)
         self.inbox = SqliteInbox(self._writer, self._reader)
-        self.claims = SqliteClaims(self._writer, self._reader, Liveness(self.path), monotonic)
+        self._liveness = Liveness(self.path)
+        self.claims = SqliteClaims(self._writer, self._reader, self._liveness, monotonic)
         self.approvals = SqliteApprovals(self._writer, self._reader)
         self.blobs = SqliteBlobs(self._reader)
 
@@ -50,6 +51,7 @@ class SqliteStore:
         """Writes what is queued and closes the file."""
         self._reader.close()  # the writer goes last: whoever closes last moves the log into the file
         await self._writer.close()
+        self._liveness.close()
 
     async def check(self) -> dict[str, str]:
         """Where the store is, its schema version, its size, and SQLite's own integrity check."""

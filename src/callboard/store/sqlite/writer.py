@@ -18,6 +18,16 @@ from callboard.connections.sqlite import WriteLock, connect, explain, use_wal
 from callboard.domain.errors import StoreError, StoreUnavailable
 
 Fault = Callable[[str], None]
+_OF_THE_FILE = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+    apsw.ReadOnlyError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
 _GROUP = 2_000  # ops in one transaction at most, so that no group keeps others waiting for long
 
 
@@ -74,6 +84,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._broken: dict[tuple[int, int], int] = {}
+        self._lock: WriteLock | None = None
         self.db: apsw.Connection | None = None
 
     def open(self, check: Callable[[apsw.Connection], None], prepare: Callable[[apsw.Connection], None]) -> None:
@@ -123,6 +134,7 @@ class Writer:
         if self._thread.is_alive():
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
+        if self._lock is not None:
             self._lock.close()
         self.db.close()
 
@@ -134,7 +146,7 @@ class Writer:
                 stopping = True
                 group.pop()
             if group:
-                self._deliver(self._write(group))
+                self._deliver(self._write_guarded(group))
 
     def _gather(self) -> list[Any]:
         group = [self._queue.get()]
@@ -145,19 +157,28 @@ class Writer:
             pass
         return group
 
+    def _write_guarded(self, group: list[Any]) -> list[tuple[asyncio.Future[Any] | None, Any]]:
+        """Whatever happens, everybody who waits is told, and the thread lives on."""
+        try:
+            return self._write(group)
+        except Exception as error:
+            return [(op.future, error) for op in group]
+
     def _write(self, group: list[Any]) -> list[tuple[asyncio.Future[Any] | None, Any]]:
         try:
             return self._transaction(group)
         except Exception as error:
-            if len(group) == 1:
-                return [(group[0].future, self._refused(group[0], error))]
+            # A row that cannot be written fails alone. A file that cannot be written fails everybody at once:
+            # trying one by one would wait for the same lock or the same disk again and again.
+            if len(group) == 1 or isinstance(error, _OF_THE_FILE):
+                return [(op.future, self._refused(op, error)) for op in group]
         done: list[tuple[asyncio.Future[Any] | None, Any]] = []
         for op in group:
             done.extend(self._write([op]))
         return done
 
     def _transaction(self, group: list[Any]) -> list[tuple[asyncio.Future[Any] | None, Any]]:
-        assert self.db is not None
+        assert self.db is not None and self._lock is not None
         kinds: dict[type[Op], list[Any]] = {}
         done: list[tuple[asyncio.Future[Any] | None, Any]] = []
         for op in group:
@@ -188,7 +209,7 @@ class Writer:
         """Remembers where a claim's journal would get a gap if what was queued behind a refused append came in."""
         begins = getattr(op, "begins", None)
         if begins is not None:
-            self._broken[op.claim.number, op.claim.epoch] = begins
+            self._broken.setdefault((op.claim.number, op.claim.epoch), begins)
         return explain(error, self._path) if isinstance(error, apsw.Error) else error
 
     def _gap(self, op: Any) -> StoreError | None:

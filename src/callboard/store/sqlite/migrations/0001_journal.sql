@@ -15,6 +15,7 @@ CREATE TABLE runs (
     key TEXT,
     digest BLOB NOT NULL,
     labels TEXT,
+    labels_set TEXT,
     depth INTEGER NOT NULL DEFAULT 0,
     parent INTEGER,
     parent_path TEXT,
@@ -39,6 +40,7 @@ CREATE TABLE runs (
     error BLOB
 );
 CREATE UNIQUE INDEX runs_key ON runs (tenant, flow, key) WHERE key IS NOT NULL;
+CREATE INDEX runs_tenant ON runs (tenant, number);
 CREATE INDEX runs_ready ON runs (priority DESC, ready_at) WHERE status = 'ready';
 CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX runs_owner ON runs (owner) WHERE owner IS NOT NULL;

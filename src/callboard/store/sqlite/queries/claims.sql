@@ -39,7 +39,8 @@ WHERE number IN (SELECT number FROM runs WHERE wake_at <= ?1 ORDER BY wake_at LI
 SELECT min(wake_at) FROM runs WHERE wake_at IS NOT NULL;
 
 -- ready: runs that could be claimed, and how many of them are suspects
-SELECT count(*), coalesce(sum(deaths > 0), 0) FROM runs WHERE status = 'ready';
+SELECT count(*), coalesce(sum(deaths > 0), 0) FROM runs
+WHERE status = 'ready' AND (?1 IS NULL OR flow || '@' || version IN (SELECT value FROM json_each(?1)));
 
 -- beat: a worker announces itself, or shows that it lives
 INSERT INTO workers (id, pid, host, boot, started_at, beat) VALUES (?, ?, ?, ?, ?, ?)
@@ -57,9 +58,11 @@ UPDATE runs SET status = 'ready', owner = NULL WHERE owner = ? RETURNING number;
 -- inboxes: letter counters of a worker's runs
 SELECT id, inbox_seq FROM runs WHERE owner = ? AND status = 'running';
 
--- take_over: runs of a worker that died are ready, with a higher epoch, and a death if nothing had been appended
+-- take_over: runs of a worker that died are ready, with a higher epoch, and a death if it got nothing done:
+-- an intent (kind 2) alone is no progress, or a call that kills its worker would be begun for ever
 UPDATE runs SET epoch = epoch + 1, owner = NULL, ready_at = ?2, updated_at = ?2,
-    deaths = CASE WHEN claim_seq < (SELECT max(seq) FROM events WHERE run = number) THEN 0 ELSE deaths + 1 END,
+    deaths = CASE WHEN EXISTS (SELECT 1 FROM events WHERE run = number AND seq > claim_seq AND kind <> 2)
+                  THEN 0 ELSE deaths + 1 END,
     status = 'ready'
 WHERE owner = ?1 AND status = 'running' RETURNING number, id, deaths, epoch;
 

@@ -13,8 +13,8 @@ ON CONFLICT (tenant, hash) DO UPDATE SET touched_at = excluded.touched_at;
 -- consume: a letter that an event answered
 DELETE FROM inbox WHERE run = ? AND seq = ?;
 
--- label: merge labels into the run's
-UPDATE runs SET labels = json_patch(coalesce(labels, '{}'), ?2) WHERE number = ?1;
+-- label: merge labels into those that the run has set; those it was started with stand
+UPDATE runs SET labels_set = json_patch(coalesce(labels_set, '{}'), ?2) WHERE number = ?1;
 
 -- spend: add to a run's usage
 UPDATE runs SET input_tokens = input_tokens + ?2, output_tokens = output_tokens + ?3, cost = cost + ?4,

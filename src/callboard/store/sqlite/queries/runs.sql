@@ -19,23 +19,41 @@ SELECT number FROM runs WHERE tenant = ? AND id = ?;
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens, r.labels, r.error
+       r.cached_tokens, r.reasoning_tokens,
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
 FROM runs r WHERE r.tenant = ?1 AND r.id = ?2;
 
 -- find: a page of runs, newest first
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens, r.labels, r.error
+       r.cached_tokens, r.reasoning_tokens,
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
   AND (:flow IS NULL OR r.flow = :flow)
-  AND (:parent IS NULL OR r.parent = (SELECT number FROM runs WHERE tenant = :tenant AND id = :parent))
   AND (:before IS NULL OR r.number < (SELECT number FROM runs WHERE tenant = :tenant AND id = :before))
   AND (:labels IS NULL OR NOT EXISTS (
         SELECT 1 FROM json_each(:labels) w
-        WHERE NOT EXISTS (SELECT 1 FROM json_each(r.labels) h WHERE h.key = w.key AND h.value = w.value)))
+        WHERE NOT EXISTS (SELECT 1 FROM json_each(json_patch(coalesce(r.labels, '{}'), coalesce(r.labels_set, '{}'))) h WHERE h.key = w.key AND h.value = w.value)))
+ORDER BY r.number DESC LIMIT :limit;
+
+-- find_children: the same among one run's children, by their index
+SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
+       (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
+       r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
+       r.cached_tokens, r.reasoning_tokens,
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
+FROM runs r
+WHERE r.tenant = :tenant
+  AND (:status IS NULL OR r.status = :status)
+  AND (:flow IS NULL OR r.flow = :flow)
+  AND r.parent = (SELECT number FROM runs WHERE tenant = :tenant AND id = :parent)
+  AND (:before IS NULL OR r.number < (SELECT number FROM runs WHERE tenant = :tenant AND id = :before))
+  AND (:labels IS NULL OR NOT EXISTS (
+        SELECT 1 FROM json_each(:labels) w
+        WHERE NOT EXISTS (SELECT 1 FROM json_each(json_patch(coalesce(r.labels, '{}'), coalesce(r.labels_set, '{}'))) h WHERE h.key = w.key AND h.value = w.value)))
 ORDER BY r.number DESC LIMIT :limit;
 
 -- counts: runs by status
