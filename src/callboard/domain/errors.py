@@ -37,6 +37,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+_LONGEST = 2_000  # characters of somebody else's exception that a journal keeps
+
 
 class ErrorKind(StrEnum):
     """Why something failed, as a fixed list that metrics and consoles count by."""
@@ -345,11 +347,12 @@ def failure_from(record: ErrorRecord) -> CallboardError:
 
 
 def words(error: BaseException) -> str:
-    """What an exception says, also when it cannot say it."""
+    """What an exception says, also when it cannot say it; the beginning, when it says too much."""
     try:
-        return str(error)
+        said = str(error)
     except Exception:
         return "(it has no words)"
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said):,} characters)"
 
 
 def _kind(text: str) -> ErrorKind:

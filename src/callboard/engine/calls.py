@@ -133,7 +133,7 @@ class Call(Request):
         assert isinstance(move, New | Open)
         attempt = self.attempt(place, len(move.retries) + 1)
         intents = move.intents if type(move) is Open else ()
-        lost = _reserved(intents)
+        lost = _reserved(move.lost + intents)
         charge = _reserved(intents[-1:])  # the ones before were charged when they were repeated
         if move.retries:
             await self._back_off(branch, move.retries[-1])
@@ -165,7 +165,7 @@ class Call(Request):
             async with timer:
                 result = await effect.run(attempt)
             return self.encoded(result, attempt.path), int((clock.monotonic() - begun) * 1e6)
-        except (Suspension, GeneratorExit, KeyboardInterrupt, SystemExit):
+        except (Suspension, GeneratorExit, KeyboardInterrupt):
             raise
         except asyncio.CancelledError as error:
             task = asyncio.current_task()

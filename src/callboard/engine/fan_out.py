@@ -65,8 +65,8 @@ class FanOut:
             branch.error = error
         finally:
             self.open -= 1
-            if self.first is None:
-                self.first = branch
+            if self.first is None and not isinstance(branch.error, Cancelled):
+                self.first = branch  # one that was cancelled, in this life or the one before, has not won
             if self._waiting is not None and not self._waiting[1].done() and (not self._waiting[0] or not self.open):
                 self._execution.running += 1
                 self._waiting[1].set_result(None)
@@ -99,8 +99,7 @@ def first_ended(fan: FanOut) -> int:
     for i, branch in enumerate(fan.branches):
         if branch.task is not None and branch.task.done() and not isinstance(branch.error, Cancelled):
             return i
-    assert fan.first is not None
-    return fan.branches.index(fan.first)
+    return 0  # all were cancelled
 
 
 def cancel_others(execution: Executing, fan: FanOut, winner: int, reason: str) -> None:

@@ -27,16 +27,18 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class New(msgspec.Struct, frozen=True):
-    """Never begun, as far as the journal knows: execute it. `retries` failed before."""
+    """Nothing is in flight, as far as the journal knows: execute it. `retries` failed, `lost` never came back."""
 
     retries: tuple[Event, ...] = ()
+    lost: tuple[Event, ...] = ()
 
 
 class Open(msgspec.Struct, frozen=True):
-    """An intent without an outcome: `intents` in order, the last one counts."""
+    """An intent without an outcome: `intents` in order, the last one counts. `lost` are earlier ones."""
 
     intents: tuple[Event, ...]
     retries: tuple[Event, ...] = ()
+    lost: tuple[Event, ...] = ()
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -52,12 +54,13 @@ _NEW = New()
 class Replay:
     """A run's journal, folded. Outcomes leave it as they are returned, so that what is left over shows."""
 
-    __slots__ = ("_containers", "_intents", "_outcomes", "_patches", "_retries")
+    __slots__ = ("_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries")
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._outcomes: dict[str, Event] = {}
         self._intents: dict[str, list[Event]] = {}
         self._retries: dict[str, list[Event]] = {}
+        self._lost: dict[str, list[Event]] = {}
         self._patches: dict[str, bool] = {}
         self._containers: dict[str, str] = {}
         ended: Event | None = None
@@ -75,7 +78,8 @@ class Replay:
             elif kind is EventKind.RETRY:
                 place = event.path.partition(":")[0]
                 self._retries.setdefault(place, []).append(event)
-                self._intents.pop(place, None)  # that attempt is answered: it failed
+                # That attempt is answered, it failed; attempts before it never were.
+                self._lost.setdefault(place, []).extend(self._intents.pop(place, [])[:-1])
             elif kind is EventKind.PATCHED:
                 self._patches[event.path.partition(":")[2]] = True
             elif kind is EventKind.RUN_FAILED:
@@ -99,20 +103,24 @@ class Replay:
             if event.digest != digest or event.path != f"{place}:{name}":
                 return _mismatch(event, place, name, digest)
             del self._outcomes[place]
+            lost = self._lost.pop(place, [])
             intents = self._intents.pop(place, None)
-            return Recorded(event, tuple(intents[:-1]) if intents and len(intents) > 1 else ())
+            self._retries.pop(place, None)
+            if intents and len(intents) > 1:
+                lost += intents[:-1]
+            return Recorded(event, tuple(lost)) if lost else Recorded(event)
         intents = self._intents.pop(place, None)
         retries = tuple(self._retries.pop(place, ()))
         if intents is not None:
             if intents[-1].digest != digest or intents[-1].path != f"{place}:{name}":
                 return _mismatch(intents[-1], place, name, digest)
-            return Open(tuple(intents), retries)
+            return Open(tuple(intents), retries, tuple(self._lost.pop(place, ())))
         if retries and (retries[-1].digest != digest or retries[-1].path != f"{place}:{name}"):
             return _mismatch(retries[-1], place, name, digest)
         if place in self._containers and not holds_branches:
             inner = self._containers[place]
             return Mismatch(Blocked(f"{place}:{name}", f"effects inside a scope ({inner})", f"the effect {name}"))
-        return New(retries) if retries else _NEW
+        return New(retries, tuple(self._lost.pop(place, ()))) if retries else _NEW
 
     def enter(self, place: str, name: str) -> Mismatch | None:
         """Opens a scope at a place; a mismatch when the journal has an effect there instead."""
@@ -176,6 +184,9 @@ class Replay:
         # Of an unknown outcome the intent stands: it must still be settled before anything is done again.
         if event is None or event.kind is not EventKind.FAILED or _kind_of(event) != ErrorKind.UNKNOWN_OUTCOME:
             self._intents.pop(place, None)
+        elif place in self._intents:
+            # The question that was answered with "give it up" is over: it is asked again.
+            self._intents[place] = [i for i in self._intents[place] if not i.value().get("settle")]
 
 
 def _kind_of(failed: Event) -> str:

@@ -139,3 +139,24 @@ async def test_a_child_can_be_claimed_while_its_parent_runs(store: Store) -> Non
     await store.journal.append(held, [event(1)], Extras(children=(child,)))
     await claim(store, child.id)
     assert await status_of(store, held.run_id) is RunStatus.RUNNING
+
+
+async def test_parts_without_an_event_are_fenced_like_any_other(store: Store) -> None:
+    zombie, owner = await overtaken(store)
+    await send(store, owner.run_id)
+    child, question_id = new_run(), ask().id
+    with pytest.raises(LeaseLost):
+        await store.journal.append(zombie, [], everything(child, question_id))
+    await assert_untouched(store, owner.run_id, child, question_id)
+    assert len(await letters(store, owner)) == 1
+
+
+async def test_a_refused_append_without_an_event_holds_up_nobody(store: Store) -> None:
+    held = await running(store)
+    question = ask()
+    await store.journal.append(held, [], Extras(asks=(question,)))
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreError):
+            await store.journal.append(held, [], Extras(asks=(question,)))
+        await store.journal.append(held, [event(1)])
+    assert await seqs_of(store, held.run_id) == [0, 1]

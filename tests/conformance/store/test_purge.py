@@ -159,8 +159,7 @@ async def test_a_payload_goes_when_nothing_refers_to_it_and_its_grace_is_over(st
     held = await running(store)
     await store.journal.append(held, [event(1, body=BODY)])
     await store.claims.settle(held, end(2))
-    hour_ago = time.time() - 3600
-    assert await purge(store, blobs_before=hour_ago) == Purge(runs=1, events=3, blobs=0)
+    assert await purge(store, blobs_before=T0 - 3600) == Purge(runs=1, events=3, blobs=0)
     assert await purge(store, blobs_before=FAR) == Purge(runs=0, events=0, blobs=1)
 
 

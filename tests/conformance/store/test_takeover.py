@@ -130,7 +130,7 @@ async def test_a_zombie_can_write_nothing_after_its_run_was_taken_over(adapter: 
     await sweep(store)
     for again in (False, True):  # before and after somebody else claims the run
         if again:
-            await claim(store, zombie.run_id, BEN)
+            await claim(store, zombie.run_id, BEN, suspects=True)
         results = await asyncio.gather(
             store.journal.append(zombie, [event(2)]),
             store.claims.settle(zombie, end(2)),
@@ -235,9 +235,7 @@ async def test_the_parent_of_a_run_that_was_given_up_is_told(adapter: Adapter, s
 async def test_questions_of_a_run_that_was_given_up_are_withdrawn(adapter: Adapter, store: Store) -> None:
     held = await running(store)
     question = await asked(store, held)
-    await die(adapter, store)  # it had appended: no death
-    await claim(store, held.run_id)
-    for _ in range(DEATHS):
+    for _ in range(DEATHS):  # asking is an intent, and an intent alone is no progress
         await die(adapter, store)
         if await status_of(store, held.run_id) is RunStatus.READY:
             await claim(store, held.run_id, suspects=True)

@@ -90,9 +90,7 @@ def test_handing_over_is_on_record_but_changes_nothing(store: Shop, base: Base) 
 def test_each_run_has_a_shop_of_its_own(store: Shop, base: Base, order_id: str, wanted: Record) -> None:
     one = store.apply("one", "k1", CANCEL, wanted)
     assert store.read("one", "get_order_details", {"order_id": order_id}) == one
-    assert store.read("two", "get_order_details", {"order_id": order_id}) == json.dumps(
-        base.tables["orders"][order_id]
-    )
+    assert store.read("two", "get_order_details", {"order_id": order_id}) == json.dumps(base.tables["orders"][order_id])
     assert store.final_hash("two") == base.final_hash({})
     assert store.apply("two", "k2", CANCEL, wanted) == one
     assert store.final_hash("one") == store.final_hash("two")
@@ -133,11 +131,7 @@ def test_effects_and_lookups_have_a_door_each(store: Shop, wanted: Record) -> No
     with pytest.raises(ValueError, match="use read"):
         store.apply("run", "k", "calculate", {"expression": "1"})
     assert store.read("run", "calculate", {"expression": "1"}) == "1.0"
-    assert (
-        store.read("run", "open_till", {})
-        == store.apply("run", "k", "open_till", {})
-        == "Unknown action open_till"
-    )
+    assert store.read("run", "open_till", {}) == store.apply("run", "k", "open_till", {}) == "Unknown action open_till"
     assert store.rows() == []
 
 
@@ -229,9 +223,7 @@ def test_opening_a_new_file_waits_for_another_that_does(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_opens_a_connection_of_its_own(store: Shop, wanted: Record) -> None:
     answer = store.apply("run", "parent", CANCEL, wanted)
-    child = multiprocessing.get_context("fork").Process(
-        target=store.apply, args=("two", "child", CANCEL, wanted)
-    )
+    child = multiprocessing.get_context("fork").Process(target=store.apply, args=("two", "child", CANCEL, wanted))
     child.start()
     child.join(30)
     assert child.exitcode == 0

@@ -33,9 +33,7 @@ def user_of(view: Overlay, order: Record) -> Record:
 
 def spare_cards(view: Overlay, order: Record) -> list[str]:
     paid_by = order["payment_history"][0]["payment_method_id"]
-    return [
-        name for name in user_of(view, order)["payment_methods"] if "gift_card" in name and name != paid_by
-    ]
+    return [name for name in user_of(view, order)["payment_methods"] if "gift_card" in name and name != paid_by]
 
 
 def with_balance(base: Base, order: Record, card: str, balance: float) -> Overlay:
@@ -287,9 +285,7 @@ def test_exchange_and_return_only_note_the_wish(base: Base) -> None:
     view = Overlay(base)
     if "gift_card" in method:
         view = with_balance(base, order, method, 1000)
-    exchanged = json.loads(
-        rules.call(view, "exchange_delivered_order_items", {**wanted, "new_item_ids": [new]})
-    )
+    exchanged = json.loads(rules.call(view, "exchange_delivered_order_items", {**wanted, "new_item_ids": [new]}))
     assert exchanged == order | {
         "status": "exchange requested",
         "exchange_items": [old],

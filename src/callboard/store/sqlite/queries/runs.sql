@@ -91,7 +91,7 @@ SELECT fork_of, fork_seq FROM runs WHERE number = ?;
 
 -- purgeable: ended runs that nothing else needs
 SELECT r.number FROM runs r
-WHERE r.tenant = ?1 AND r.finished_at < ?2 AND r.status IN (SELECT value FROM json_each(?3))
+WHERE +r.tenant = ?1 AND r.finished_at < ?2 AND r.status IN (SELECT value FROM json_each(?3))
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL)
 ORDER BY r.finished_at LIMIT ?4;
