@@ -10,7 +10,6 @@ What is journaled before, and what happens when an intent has no outcome, depend
 
 import asyncio
 import hashlib
-import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +26,6 @@ from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
-from callboard.engine.shape import returned
 from callboard.store.journal import Extras
 
 
@@ -262,22 +260,6 @@ class Call(Request):
 
     async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
-
-
-def step_effect(fn: Callable[..., Any], args: tuple[Any, ...], timeout: float | None, retry: Retry) -> Effect:
-    """The effect of a step: an async function is awaited here, any other runs in a thread."""
-    if inspect.iscoroutinefunction(fn):
-
-        async def run(attempt: Attempt) -> Any:
-            return await fn(*args)
-
-    else:
-
-        async def run(attempt: Attempt) -> Any:
-            result = await asyncio.to_thread(fn, *args)
-            return await result if inspect.isawaitable(result) else result
-
-    return Effect(run, timeout=timeout, retry=retry, shape=returned(fn))
 
 
 def _reserved(intents: tuple[Event, ...]) -> Usage:

@@ -10,7 +10,7 @@ from callboard.domain.errors import InputInvalid
 from callboard.domain.event import EventKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.engine.branch import Branch, Scope
-from callboard.engine.calls import Call, Effect, Guard, step_effect
+from callboard.engine.calls import Call, Effect, Guard
 from callboard.engine.children import Child, Mode, Spawn
 from callboard.engine.clock import Clock
 from callboard.engine.executing import Executing
@@ -18,6 +18,7 @@ from callboard.engine.flow import Flow
 from callboard.engine.once import OnceCall
 from callboard.engine.parallel import Gather, Race, TimeLimit
 from callboard.engine.shape import Shape
+from callboard.engine.steps import Step
 from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
 from callboard.streams.stream import Chunk
 
@@ -117,10 +118,8 @@ class Context:
         """
         execution = self._execution
         limit = execution.services.settings.step_timeout if timeout is None else timeout
-        return Call(
-            execution, name or str(getattr(fn, "__name__", "step")), digest(args) if args else b"",
-            step_effect(fn, args, limit, retry),
-        )  # fmt: skip
+        asked = digest(args) if args else b""
+        return Step(execution, name or str(getattr(fn, "__name__", "step")), asked, fn, args, limit, retry)
 
     def effect(self, name: str, asked: bytes, effect: Effect, *, full: bool = False) -> Awaitable[Any]:
         """Requests an effect under a guard; what tools and model calls are built on.

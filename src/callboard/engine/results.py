@@ -1,8 +1,7 @@
 """Tells who waits for the end of a run: one read of the store for all ends that rang in one turn of the loop."""
 
 import asyncio
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.errors import StoreError
@@ -15,7 +14,7 @@ class Results:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._waiting: dict[tuple[str, str], list[asyncio.Future[Outcome]]] = {}
+        self._waiting: dict[str, list[tuple[str, asyncio.Future[Outcome]]]] = {}  # by run id: (tenant, future)
         self._rung: set[str] = set()
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -30,55 +29,61 @@ class Results:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        for futures in self._waiting.values():
-            for future in futures:
+        for waiting in self._waiting.values():
+            for _, future in waiting:
                 future.cancel()
 
     async def outcome(self, tenant: str, run_id: str, timeout: float | None = None) -> Outcome:
         """How the run ended, once it has. Raises TimeoutError after `timeout` seconds, StoreError."""
-        known = await self._services.store.runs.outcomes(tenant, [run_id])
-        if run_id in known:
-            return known[run_id]
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        futures = self._waiting.setdefault((tenant, run_id), [])
-        futures.append(future)
-        # It may have ended between the look above and now: look once more, together with whoever rang.
+        mine: tuple[str, asyncio.Future[Outcome]] = (tenant, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(run_id, []).append(mine)
+        # It may have ended already: it is looked for together with whatever else rings in this turn of the loop.
         self._rung.add(run_id)
         self._news.set()
         try:
             async with asyncio.timeout(timeout):
-                return await future
+                return await mine[1]
         finally:
-            futures.remove(future)
-            if not futures:
-                self._waiting.pop((tenant, run_id), None)
+            waiting = self._waiting[run_id]
+            waiting.remove(mine)
+            if not waiting:
+                del self._waiting[run_id]
 
     def _hear(self, hints: Sequence[Hint]) -> None:
-        ended = [hint.run_id for hint in hints if hint.news is News.ENDED]
-        if ended and self._waiting:
-            self._rung.update(ended)
-            self._news.set()
+        for hint in hints:
+            if hint.news is News.ENDED and hint.run_id in self._waiting:
+                self._rung.add(hint.run_id)
+                self._news.set()
 
     async def _answer_forever(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(self._services.settings.sweep):
                     await self._news.wait()
-                self._news.clear()
                 rung, self._rung = self._rung, set()
-                wanted = [name for name in self._waiting if name[1] in rung]
             except TimeoutError:
-                wanted = list(self._waiting)  # hints may be lost
-            with contextlib.suppress(StoreError):  # looked for again at the next sweep
-                await self._answer(wanted)
+                rung = set(self._waiting)  # hints may be lost
+            self._news.clear()
+            try:
+                await self._answer(rung)
+            except StoreError as error:
+                self._refuse(rung, error)
 
-    async def _answer(self, wanted: Sequence[tuple[str, str]]) -> None:
+    async def _answer(self, rung: Iterable[str]) -> None:
         by_tenant: dict[str, list[str]] = {}
-        for tenant, run_id in wanted:
-            by_tenant.setdefault(tenant, []).append(run_id)
+        for run_id in rung:
+            for tenant in {tenant for tenant, _ in self._waiting.get(run_id, ())}:
+                by_tenant.setdefault(tenant, []).append(run_id)
         for tenant, run_ids in by_tenant.items():
             outcomes = await self._services.store.runs.outcomes(tenant, run_ids)
             for run_id, outcome in outcomes.items():
-                for future in self._waiting.get((tenant, run_id), ()):
-                    if not future.done():
+                for owner, future in self._waiting.get(run_id, ()):
+                    if owner == tenant and not future.done():
                         future.set_result(outcome)
+
+    def _refuse(self, rung: Iterable[str], error: StoreError) -> None:
+        """A store that cannot be read says so to those who wait for it."""
+        for run_id in rung:
+            for _, future in self._waiting.get(run_id, ()):
+                if not future.done():
+                    future.set_exception(error)

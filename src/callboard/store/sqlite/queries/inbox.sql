@@ -16,4 +16,4 @@ SELECT inbox_seq FROM runs WHERE number = ? AND epoch = ?;
 SELECT seq, name, body FROM inbox WHERE run = ? AND seq > ? ORDER BY seq;
 
 -- letters_of: all letters of many runs
-SELECT i.run, i.seq, i.name, i.body FROM json_each(?) j CROSS JOIN inbox i ON i.run = j.value ORDER BY i.run, i.seq;
+SELECT i.run, i.seq, i.name, i.body FROM inbox i WHERE i.run IN (SELECT value FROM json_each(?)) ORDER BY i.run, i.seq;

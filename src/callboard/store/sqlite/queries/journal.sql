@@ -22,10 +22,10 @@ UPDATE runs SET input_tokens = input_tokens + ?2, output_tokens = output_tokens 
 
 -- load: the events of many runs, large payloads included
 SELECT e.run, e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)
-FROM json_each(?1) j CROSS JOIN events e ON e.run = j.value
+FROM events e
 LEFT JOIN runs r ON e.blob IS NOT NULL AND r.number = e.run
 LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob
-ORDER BY j.key, e.seq;
+WHERE e.run IN (SELECT value FROM json_each(?1)) ORDER BY e.run, e.seq;
 
 -- read: events of one run in a range of seq
 SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)

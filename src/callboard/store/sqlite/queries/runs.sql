@@ -61,7 +61,7 @@ SELECT status, count(*) FROM runs WHERE tenant = ? GROUP BY status;
 
 -- outcomes: last events of runs that have ended
 SELECT r.id, r.status, r.error, coalesce(e.body, b.data)
-FROM json_each(?2) j JOIN runs r ON r.id = j.value AND r.tenant = ?1
+FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.value AND +r.tenant = ?1
     AND r.status IN ('succeeded', 'failed', 'cancelled', 'dead')
 LEFT JOIN events e ON r.status = 'succeeded' AND e.run = r.number
     AND e.seq = (SELECT max(seq) FROM events WHERE run = r.number)

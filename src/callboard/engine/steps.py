@@ -1,0 +1,57 @@
+"""Steps: any function of the user as an effect, executed at least once."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from callboard.domain.event import EventKind
+from callboard.domain.retry import Retry
+from callboard.engine.branch import Branch
+from callboard.engine.calls import Attempt, Call, Effect
+from callboard.engine.executing import Executing
+from callboard.engine.replay import Move, Recorded
+from callboard.engine.request import Request, decode_done, raised
+from callboard.engine.shape import returned
+
+
+class Step(Call):
+    """Calls a function. Its effect is only made when there is something to execute: a replay makes a thousand steps."""
+
+    __slots__ = ("_args", "_fn", "_policy", "_timeout")
+
+    def __init__(
+        self,
+        execution: Executing,
+        name: str,
+        digest: bytes,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        timeout: float,
+        retry: Retry,
+    ) -> None:
+        Request.__init__(self, execution, name, digest)
+        self._fn = fn
+        self._args = args
+        self._timeout = timeout
+        self._policy = retry
+
+    def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
+        """The recorded result."""
+        event = move.event
+        if event.kind is not EventKind.DONE:
+            raise raised(branch, event)
+        result, shape = decode_done(event.body).result, returned(self._fn)
+        return result if shape is None else shape.load(result, trusted=True)
+
+    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
+        """Calls the function and journals what it returns."""
+        self.full = False
+        self.effect = Effect(self._run, timeout=self._timeout, retry=self._policy, shape=returned(self._fn))
+        return await super().perform(branch, place, move)
+
+    async def _run(self, attempt: Attempt) -> Any:
+        if inspect.iscoroutinefunction(self._fn):
+            return await self._fn(*self._args)
+        result = await asyncio.to_thread(self._fn, *self._args)  # what is not async may block, so not on the loop
+        return await result if inspect.isawaitable(result) else result
