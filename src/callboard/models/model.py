@@ -80,7 +80,7 @@ class CallDelta(msgspec.Struct, frozen=True, tag="call"):
     arguments_text: str = ""
 
 
-class ModelResponse(msgspec.Struct, frozen=True, tag="response"):
+class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="response"):
     """The whole answer, last in every stream.
 
     Attributes:
