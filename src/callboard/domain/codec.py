@@ -18,7 +18,7 @@ from callboard.domain.errors import Unencodable
 def _hook(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)  # a pydantic model, known by its face: domain has no pydantic
     if dump is not None and not isinstance(value, type):
-        return dump(mode="json", by_alias=True)
+        return dump(mode="json")
     # Subclasses of JSON's own types count as what they extend.
     if isinstance(value, str):
         return str(value)

@@ -5,12 +5,13 @@ from typing import Any
 
 
 class Scope:
-    """Numbers the effects requested in it, one after the other."""
+    """Numbers the effects requested in it, one after the other. `depth` counts the scopes opened around it."""
 
-    __slots__ = ("_next", "prefix")
+    __slots__ = ("_next", "depth", "prefix")
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, depth: int = 0) -> None:
         self.prefix = prefix
+        self.depth = depth
         self._next = 0
 
     def take(self) -> str:
@@ -44,8 +45,8 @@ class Branch:
         "waiter",
     )  # fmt: skip
 
-    def __init__(self, prefix: str, deadline: float | None = None) -> None:
-        self.scope = Scope(prefix)
+    def __init__(self, prefix: str, deadline: float | None = None, depth: int = 0) -> None:
+        self.scope = Scope(prefix, depth)
         self.deadline = deadline
         self.task: asyncio.Task[Any] | None = None
         self.interrupt: str | None = None

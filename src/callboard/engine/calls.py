@@ -110,12 +110,19 @@ class Outcome:
 class Call(Request):
     """Executes an effect. With `full`, the flow gets an Outcome, else the bare value."""
 
-    __slots__ = ("effect", "full")
+    __slots__ = ("_owed", "effect", "full")
 
     def __init__(self, execution: Executing, name: str, digest: bytes, effect: Effect, *, full: bool = False) -> None:
         super().__init__(execution, name, digest)
         self.effect = effect
         self.full = full
+        self._owed: Usage | None = None
+
+    def owed(self, move: Move) -> Usage:
+        """The reservation of the attempt in flight, or of the one that a process before left open."""
+        if self._owed is not None:
+            return self._owed
+        return _reserved(move.intents[-1:]) if type(move) is Open else NOTHING
 
     def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded result."""
@@ -140,10 +147,11 @@ class Call(Request):
         while True:
             if effect.reserve is not None:
                 await self.intend(attempt, charge=charge)
-                charge = NOTHING
+                charge, self._owed = NOTHING, effect.reserve
             try:
                 body, took = await self.execute(branch, attempt)
             except Failure as failure:
+                self._owed = NOTHING
                 if attempt.number >= effect.retry.attempts or not effect.retryable(failure):
                     await self.fail(attempt, failure)
                     raise

@@ -72,7 +72,7 @@ class Context:
     @property
     def nesting(self) -> int:
         """How many scopes are open here, those of runs above this one included."""
-        return self._execution.run.depth + self._branch("nesting").scope.prefix.count("/")
+        return self._execution.run.depth + self._branch("nesting").scope.depth
 
     @overload
     def step(
@@ -277,7 +277,7 @@ class Context:
         mismatch = self._execution.replay.enter(place, name)
         if mismatch is not None:
             raise self._execution.block(mismatch.blocked)
-        branch.scope = Scope(f"{place}/")
+        branch.scope = Scope(f"{place}/", outer.depth + 1)
         try:
             yield
         finally:

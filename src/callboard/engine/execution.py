@@ -14,6 +14,7 @@ from callboard.dispatch.bell import Hint, News
 from callboard.domain.codec import encode
 from callboard.domain.errors import Cancelled, FlowMisuse, LimitReached, Parked, StoreError, Suspension
 from callboard.domain.event import Event, EventKind
+from callboard.domain.usage import NOTHING
 from callboard.engine.branch import Branch
 from callboard.engine.flow import Flow
 from callboard.engine.mailbox import Mailbox
@@ -211,7 +212,7 @@ class Execution:
         branch.cancelled = True
         try:
             await request.withdraw(branch, place, move)
-            await self.record(EventKind.CANCELLED, f"{place}:{request.name}", request.digest, encode(reason))
+            await self._cut_off(EventKind.CANCELLED, request, place, move, encode(reason))
         except StoreError as error:
             return self.abort(error)
         return Cancelled(reason)
@@ -226,12 +227,16 @@ class Execution:
             if self.stopping is not None:
                 return self.stopping
             return await self._tell_cancelled(branch, request, place, move)
-        path = f"{place}:{request.name}"
         try:
-            await self.record(EventKind.ABANDONED, path, request.digest, b"")
+            await self._cut_off(EventKind.ABANDONED, request, place, move, b"")
         except StoreError as error:
             return self.abort(error)
-        return abandoned(path)
+        return abandoned(f"{place}:{request.name}")
+
+    def _cut_off(self, kind: EventKind, request: Request, place: str, move: Move, body: bytes) -> Awaitable[None]:
+        owed = request.owed(move)
+        extras = None if owed == NOTHING else Extras(spent=owed)
+        return self.record(kind, f"{place}:{request.name}", request.digest, body, 0, extras)
 
     def _foreign(self, asked: Any, coro: Coroutine[Any, Any, Any]) -> BaseException:
         if getattr(asked, "_asyncio_future_blocking", False):

@@ -26,7 +26,7 @@ class FanOut:
         limit = parent.deadline if deadline is None else min(deadline, parent.deadline or deadline)
         if parent.cancelled:
             limit = deadline  # clean-up is not held to the limit that has passed
-        self.branches = [Branch(f"{place}.{i}/", limit) for i in range(len(work))]
+        self.branches = [Branch(f"{place}.{i}/", limit, parent.scope.depth) for i in range(len(work))]
         parent.children = list(self.branches)
         loop = asyncio.get_running_loop()
         execution.running += len(work)
@@ -79,7 +79,7 @@ async def drive_again(
     """Replays the one branch that counted, and skips what the others had recorded."""
     others = [w for i, w in enumerate(work) if i != index]
     close(others)
-    again = Branch(f"{place}.{index}/", branch.deadline)
+    again = Branch(f"{place}.{index}/", branch.deadline, branch.scope.depth)
     again.task = asyncio.current_task()
     branch.children = [again]
     try:

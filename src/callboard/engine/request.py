@@ -7,6 +7,7 @@ import msgspec
 
 from callboard.domain.errors import Abandoned, Cancelled, ErrorRecord, failure_from
 from callboard.domain.event import Event, EventKind
+from callboard.domain.usage import NOTHING, Usage
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Open, Recorded
@@ -71,6 +72,10 @@ class Request:
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Does what was asked and journals it; returns what the flow gets. `move` is New or Open."""
         raise NotImplementedError
+
+    def owed(self, move: Move) -> Usage:
+        """What an attempt that is cut off had reserved, and is charged for."""
+        return NOTHING
 
     def drop(self) -> None:
         """It will not be performed: lets go of what it holds."""

@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import json
 import typing
 from collections.abc import Callable
 from functools import cache
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 
-from callboard.domain.errors import InputInvalid
+from callboard.domain.errors import InputInvalid, Unencodable
 
 _PLAIN = (Any, None, type(None), inspect.Parameter.empty, str, int, bool, float, dict, list, object)
 
@@ -32,6 +33,11 @@ class Shape:
                     why=str(error).splitlines()[0],
                     remedy="use JSON types, dataclasses, pydantic models or typing_extensions.TypedDict",
                 ) from error
+            if annotation is not bytes and _holds_bytes(self._adapter):
+                raise Unencodable(
+                    f"{what}: the type {annotation!r} holds bytes, which JSON has not",
+                    remedy="use pydantic.Base64Bytes, or text",
+                )
 
     def load(self, value: Any, *, trusted: bool = False) -> Any:
         """The value as the declared type. `trusted`: we stored it ourselves, plain types need no check.
@@ -41,12 +47,19 @@ class Shape:
         if self._adapter is None or (trusted and self.plain):
             return value
         if self.annotation is bytes and isinstance(value, str):
-            return base64.b64decode(value)  # as bytes stand in JSON
+            return self._bytes(value)
         try:
-            return self._adapter.validate_python(value)
+            return self._adapter.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             problems = "; ".join(_problem(e) for e in error.errors(include_url=False)[:5])
             raise InputInvalid(f"{self._what} is not valid: {problems}", remedy="correct these fields") from error
+
+    def _bytes(self, text: str) -> bytes:
+        """Bytes as they stand in JSON: base64."""
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise InputInvalid(f"{self._what} is not valid: it is no base64", why=str(error)) from error
 
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema of the type, or None when anything goes."""
@@ -55,10 +68,15 @@ class Shape:
 
 @cache
 def returned(fn: Callable[..., Any]) -> Shape | None:
-    """The shape of what a function returns; None where its annotation is missing, plain or unknown here."""
+    """The shape of what a function returns; None where its annotation is missing, plain or unknown here.
+
+    Raises Unencodable when values of the type would not come back as they were stored.
+    """
     try:
         annotation = typing.get_type_hints(fn).get("return", Any)
         shape = Shape(annotation, f"the result of {getattr(fn, '__name__', fn)}")
+    except Unencodable:
+        raise
     except (NameError, TypeError, InputInvalid):
         return None
     return None if shape.plain else shape
@@ -68,6 +86,13 @@ def _problem(error: Any) -> str:
     place = ".".join(str(p) for p in error["loc"]) or "the value"
     given = repr(error["input"])
     return f"{place}: {error['msg']} (got {given if len(given) <= 80 else given[:77] + '...'})"
+
+
+def _holds_bytes(adapter: TypeAdapter[Any]) -> bool:
+    try:
+        return '"format": "binary"' in json.dumps(adapter.json_schema(mode="serialization"))
+    except PydanticUserError:  # a type without a schema, such as one with a validator of its own
+        return False
 
 
 def _hashable(value: Any) -> bool:

@@ -31,6 +31,7 @@ class Step(Call):
         retry: Retry,
     ) -> None:
         Request.__init__(self, execution, name, digest)
+        self._owed = None
         self._fn = fn
         self._args = args
         self._timeout = timeout

@@ -10,7 +10,7 @@ from callboard.domain.event import Event, EventKind
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New
-from callboard.engine.request import Request, done_body, last_intent
+from callboard.engine.request import Interrupted, Request, done_body, last_intent
 from callboard.engine.shape import Shape
 from callboard.store.approvals import ApprovalStatus, NewApproval
 from callboard.store.journal import Extras
@@ -157,6 +157,8 @@ class Ask(Waiting):
     async def _expire(self, approval_id: str) -> bool:
         approvals = self.execution.services.store.approvals
         status = await approvals.close(self.execution.claim, approval_id, ApprovalStatus.EXPIRED)
+        if status is ApprovalStatus.WITHDRAWN:
+            raise Interrupted  # a cancel had withdrawn it, and the worker died before it could say so
         return status is ApprovalStatus.EXPIRED
 
     async def _expired(self, place: str, otherwise: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from callboard.domain.errors import CallboardError, StoreError
+from callboard.domain.errors import CallboardError, RunFailed, StoreError
 from callboard.runtime import Flows
 from callboard.testing.runtime import runtime
 
@@ -71,8 +71,10 @@ async def _outcome(app: Flows, flow: Any, input: Any, path: Path, fault: Any) ->
     async with runtime(app, path, fault=fault) as test:
         try:
             return await (await test.start(flow, input, key="crash")).result(timeout=30.0)
+        except RunFailed as failed:
+            return f"{failed.status}: {failed.error.code}: {failed.error}"
         except CallboardError as error:
-            return f"{error.code}: {error.what}"
+            return error.code
 
 
 async def _die(app: Flows, flow: Any, input: Any, path: Path, dying: Dying) -> None:

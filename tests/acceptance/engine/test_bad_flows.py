@@ -126,10 +126,9 @@ async def test_an_effect_requested_by_a_foreign_task_is_refused_there() -> None:
                 told.append(str(error))
 
         task = asyncio.get_running_loop().create_task(foreign())
-        result = await ctx.step(one)
-        result += await ctx.step(asyncio.wait_for, asyncio.sleep(0), 1, name="let it run") or 0  # type: ignore[arg-type]
-        del task
-        return result
+        while not task.done():
+            await ctx.step(one)
+        return 1
 
     async with runtime(app) as test:
         handle = await test.start(flow)
@@ -188,6 +187,8 @@ async def test_an_effect_requested_from_inside_a_step_fails_the_step_and_says_wh
                 case "scope":
                     with ctx.scope("x"):
                         pass
+                case _:
+                    raise AssertionError(what)
 
         await ctx.step(nested)
 
@@ -278,12 +279,15 @@ async def test_a_flow_that_never_awaits_succeeds() -> None:
 
 
 async def test_an_effect_that_is_never_awaited_does_not_happen() -> None:
-    app, calls = cb.App("bad"), []
+    app, calls = cb.App("bad"), list[int]()
+
+    async def note(n: int) -> None:
+        calls.append(n)
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> str:
-        ctx.step(calls.append, 1)  # type: ignore[unused-awaitable]
-        ctx.sleep(1_000)  # type: ignore[unused-awaitable]
+        ctx.step(note, 1)
+        ctx.sleep(1_000)
         return "done"
 
     async with runtime(app) as test:
@@ -292,18 +296,21 @@ async def test_an_effect_that_is_never_awaited_does_not_happen() -> None:
 
 
 async def test_one_effect_awaited_twice_happens_twice_in_two_places() -> None:
-    app, calls = cb.App("bad"), []
+    app, calls = cb.App("bad"), list[int]()
+
+    async def note(n: int) -> None:
+        calls.append(n)
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> None:
-        step = ctx.step(calls.append, 1)
+        step = ctx.step(note, 1)
         await step
         await step
 
     async with runtime(app) as test:
         handle = await test.start(flow)
         await handle.result(timeout=5)
-        assert [e.path async for e in handle.events()][1:3] == ["0:append", "1:append"]
+        assert [e.path async for e in handle.events()][1:3] == ["0:note", "1:note"]
     assert calls == [1, 1]
 
 

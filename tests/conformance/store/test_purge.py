@@ -1,7 +1,6 @@
 """Old runs and their payloads go; what anybody still needs stays."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import pytest

@@ -125,7 +125,9 @@ async def test_a_call_whose_answer_was_lost_is_charged_in_full_and_repeated_once
         assert await handle.result(timeout=5) == "done"
         lost, _ = await intents(test, handle)
         assert lost.output_tokens == 50 and lost.input_tokens > 0
-        answer = Usage(*next(e for e in await events(test, handle) if e.kind is EventKind.DONE).value()["result"]["usage"])
+        answer = Usage(
+            *next(e for e in await events(test, handle) if e.kind is EventKind.DONE).value()["result"]["usage"]
+        )
         assert (await handle.run()).usage == lost + answer
     assert gate.entered == 2
 
@@ -144,7 +146,9 @@ async def test_each_lost_call_is_charged_once_however_often_workers_die() -> Non
         await handle.result(timeout=5)
         reserved = await intents(test, handle)
         assert len(reserved) == 3
-        answer = Usage(*next(e for e in await events(test, handle) if e.kind is EventKind.DONE).value()["result"]["usage"])
+        answer = Usage(
+            *next(e for e in await events(test, handle) if e.kind is EventKind.DONE).value()["result"]["usage"]
+        )
         assert (await handle.run()).usage == reserved[0] + reserved[1] + answer
 
 

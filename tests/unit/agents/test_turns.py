@@ -38,7 +38,7 @@ def counted(app: cb.App, calls: list[Any], gate: Gate | None = None) -> list[Any
 
 
 async def test_the_model_gets_prompt_context_input_tools_and_then_what_the_tools_answered() -> None:
-    app, calls = cb.App("agents"), []
+    app, calls = cb.App("agents"), list[Any]()
     script = Recorder([[call("look", name="a"), call("pay", name="b")], "done"])
     agent = app.agent("agent", model=script.model, prompt="Be kind.", tools=counted(app, calls))
 
@@ -61,7 +61,7 @@ async def test_the_model_gets_prompt_context_input_tools_and_then_what_the_tools
 
 
 async def test_neighbouring_reads_run_side_by_side_and_writes_alone_in_the_model_s_order() -> None:
-    app, log = cb.App("agents"), []
+    app, log = cb.App("agents"), list[str]()
 
     async def work(name: str) -> str:
         log.append(f"{name} begins")
@@ -89,7 +89,7 @@ async def test_neighbouring_reads_run_side_by_side_and_writes_alone_in_the_model
 
 
 async def test_a_crash_between_two_calls_of_one_turn_repeats_neither() -> None:
-    app, calls, gate = cb.App("agents"), [], Gate()
+    app, calls, gate = cb.App("agents"), list[Any](), Gate()
     script = Recorder([[call("pay", name="a"), call("keep", name="gate"), call("pay", name="b")], "done"])
     agent = app.agent("agent", model=script.model, tools=counted(app, calls, gate))
     async with runtime(app) as test:
@@ -103,8 +103,10 @@ async def test_a_crash_between_two_calls_of_one_turn_repeats_neither() -> None:
 
 
 async def test_a_resumed_run_is_asked_the_same_by_the_same_conversation() -> None:
-    app, calls, gate = cb.App("agents"), [], Gate()
-    script = Recorder(lambda r: [call("keep", name="gate")] if r.turn == 0 else f"{told(r)[0].content} {len(r.messages)}")
+    app, calls, gate = cb.App("agents"), list[Any](), Gate()
+    script = Recorder(
+        lambda r: [call("keep", name="gate")] if r.turn == 0 else f"{told(r)[0].content} {len(r.messages)}"
+    )
     agent = app.agent("agent", model=script.model, prompt="Be kind.", tools=counted(app, calls, gate))
     async with runtime(app) as test:
         undisturbed = await test.start(agent, "go")
@@ -158,7 +160,7 @@ async def test_an_agent_called_twice_and_side_by_side_keeps_its_talks_apart() ->
 
 
 async def test_a_transcript_has_the_answer_the_conversation_and_what_it_cost() -> None:
-    app, calls = cb.App("agents"), []
+    app, calls = cb.App("agents"), list[Any]()
     script = Recorder([call("look", name="a"), "done"], price=(1_000_000, 1_000_000))
     agent = app.agent("agent", model=script.model, tools=counted(app, calls))
 
@@ -192,7 +194,7 @@ TOOL_ERRORS = [
 async def test_a_model_s_mistake_is_told_to_it_by_kind_and_it_can_mend_it(
     mistake: ToolCall, kind: ErrorKind, said: str
 ) -> None:
-    app, calls = cb.App("agents"), []
+    app, calls = cb.App("agents"), list[Any]()
     script = Recorder([mistake, call("look", name="a"), "done"])
     agent = app.agent("agent", model=script.model, tools=counted(app, calls))
     async with runtime(app) as test:
@@ -318,12 +320,12 @@ async def test_deltas_are_streamed_with_the_place_of_the_call() -> None:
 def test_what_cannot_be_an_agent_is_refused_where_it_is_declared() -> None:
     app = cb.App("agents")
     model = cb.ScriptedModel(["x"])
-    with pytest.raises(InputInvalid, match="no model 'fast'; app.model\\(...\\) has: none"):
+    with pytest.raises(InputInvalid, match=r"no model 'fast'; app\.model\(\.\.\.\) has: none"):
         app.agent("a", model="fast")
     app.model("fast", model)
     agent = app.agent("a", model="fast")
     assert (agent.name, agent.role.model) == ("a", model)
-    with pytest.raises(InputInvalid, match="is not a tool; decorate it with @app.tool"):
+    with pytest.raises(InputInvalid, match=r"is not a tool; decorate it with @app\.tool"):
         app.agent("b", model=model, tools=[print])
     with pytest.raises(InputInvalid, match="has a flow a@1 already"):
         app.agent("a", model=model)

@@ -91,8 +91,8 @@ def test_a_record_of_an_unknown_code_or_kind_is_a_plain_failure() -> None:
     assert (again.kind, again.path, str(again)) == (ErrorKind.BUG, "1:a", "it broke")
 
 
-def test_a_record_of_an_error_that_is_no_failure_is_a_plain_failure() -> None:
-    assert type(failure_from(NotFound("gone").record())) is Failure
+def test_a_record_of_an_error_that_is_no_failure_keeps_its_class() -> None:
+    assert type(failure_from(NotFound("gone").record())) is NotFound
 
 
 def test_a_subclass_of_a_user_does_not_take_the_place_of_the_class_that_it_extends() -> None:

@@ -1,6 +1,7 @@
 """Asking a person: approve, reject, edit, or nobody in time; the decision and its deadline cannot both count."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import callboard as cb
 from callboard.domain.errors import Conflict, InputInvalid
 from callboard.domain.event import EventKind
 from callboard.store.approvals import ApprovalStatus
-from callboard.testing import runtime
+from callboard.testing import WindingClock, runtime
+from callboard.testing.crash import Dying
 from tests.unit.engine.play import decide, die_and_return, failure, kinds, open_question
 
 PROPOSAL = {"refund": 5_000}
@@ -166,6 +168,33 @@ async def test_a_cancel_withdraws_the_question() -> None:
         assert await kinds(test, handle, "0:ask") == [EventKind.INTENT, EventKind.CANCELLED]
         with pytest.raises(Conflict, match="withdrawn already"):
             await test.rt.commands.decide("default", question.id, "approved", by="anna")
+
+
+async def test_a_death_between_the_withdrawal_of_a_question_and_the_record_of_it_ends_in_no_endless_look(
+    tmp_path: Path,
+) -> None:
+    app, clock = cb.App("asks"), WindingClock()
+
+    @app.flow
+    async def flow(ctx: cb.Context, _: Any) -> Any:
+        won, value = await ctx.race(ctx.ask(PROPOSAL, timeout=60), ctx.wait("word"))
+        return [won, value] if won else [won, value.status]
+
+    for commits in range(1, 20):
+        path, dying = tmp_path / f"{commits}.db", Dying(None)
+        async with runtime(app, path, clock=clock, fault=dying) as test:
+            handle = await test.start(flow)
+            await test.settle()
+            dying._left = dying.commits + 1 + commits
+            await handle.signal("word", "yes")
+            while not dying.dead and not (await handle.status()).ended:
+                await asyncio.sleep(0.002)
+            await test.kill()
+        if not dying.dead:
+            return  # it got to its end before it died: every point has been tried
+        clock.set(clock.now() + 61)
+        async with runtime(app, path, clock=clock) as test:
+            assert await test.rt.handle(handle.id).result(timeout=2) in ([1, "yes"], [0, "expired"]), commits
 
 
 async def test_of_several_questions_side_by_side_each_gets_its_own_answer() -> None:

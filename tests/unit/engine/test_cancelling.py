@@ -182,13 +182,16 @@ async def test_a_second_cancel_does_not_disturb_the_clean_up() -> None:
 
 
 async def test_every_branch_of_a_gather_is_told_and_cleans_up() -> None:
-    app, gate, cleaned = cb.App("cancel"), Gate(), []
+    app, gate, cleaned = cb.App("cancel"), Gate(), list[str]()
+
+    async def clean(name: str) -> None:
+        cleaned.append(name)
 
     async def branch(ctx: cb.Context, name: str, work: Any) -> None:
         try:
             await work
         except cb.Cancelled:
-            await ctx.step(cleaned.append, name, name="clean")
+            await ctx.step(clean, name)
             raise
 
     @app.flow

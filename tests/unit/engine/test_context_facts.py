@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 import callboard as cb
-from callboard.testing import TestRuntime, runtime
 from callboard.streams.stream import Chunk
+from callboard.testing import TestRuntime, runtime
 
 
 async def one() -> int:

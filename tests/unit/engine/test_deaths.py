@@ -165,7 +165,7 @@ async def test_a_drain_lets_what_is_in_flight_finish_and_begins_nothing_new(tmp_
 
 
 async def test_a_suspect_runs_alone() -> None:
-    app, gate, busy, beside = cb.App("deaths"), Gate(), Gate(), []
+    app, gate, busy, beside = cb.App("deaths"), Gate(), Gate(), list[int]()
 
     @app.flow
     async def suspect(ctx: cb.Context, _: Any) -> Any:

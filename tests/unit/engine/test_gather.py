@@ -1,6 +1,7 @@
 """Gather runs branches side by side, lets all of them settle, and replays whatever the order in which they ended."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -174,7 +175,7 @@ async def test_a_flow_can_catch_what_a_branch_raised_of_its_own(how: str) -> Non
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> str:
-        work = {
+        work: dict[str, Callable[[], Awaitable[Any]]] = {
             "gather": lambda: ctx.gather(branch(ctx)),
             "race": lambda: ctx.race(branch(ctx)),
             "timeout": lambda: ctx.timeout(60, branch(ctx)),

@@ -160,15 +160,14 @@ async def test_events_are_followed_until_the_run_has_ended() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        seen = []
 
         async def follow(after: int) -> list[str]:
             return [f"{e.seq} {e.kind.label}" async for e in handle.events(after)]
 
-        seen = asyncio.create_task(follow(-1)), asyncio.create_task(follow(1))
+        following = asyncio.create_task(follow(-1)), asyncio.create_task(follow(1))
         await asyncio.sleep(0.15)
         await handle.signal("word", 1)
-        whole, part = await asyncio.gather(*seen)
+        whole, part = await asyncio.gather(*following)
     assert whole == ["0 started", "1 intent", "2 done", "3 run succeeded"]
     assert part == whole[2:]
 

@@ -1,6 +1,7 @@
-"""A `once` call whose outcome is unknown is settled by asking: its reconciliation first, then a person. Never by calling."""
+"""A `once` call whose outcome is unknown is settled by asking its reconciliation, then a person."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 import callboard as cb
 from callboard.domain.errors import ErrorKind, UnknownOutcome
 from callboard.domain.event import EventKind
-from callboard.testing import TestRuntime, runtime
+from callboard.settings import EngineSettings
+from callboard.testing import TestRuntime, WindingClock, runtime
 from tests.unit.engine.play import (
     Gate,
     decide,
@@ -312,3 +314,42 @@ async def test_a_person_s_decision_is_waited_for_also_when_the_run_is_cancelled(
         await test.settle()
         assert await kinds(test, handle, "0:charge") == [EventKind.INTENT, EventKind.INTENT, EventKind.DONE]
     assert len(bank.calls) == 1
+
+
+async def test_a_call_that_a_drain_cut_off_is_an_unknown_outcome(tmp_path: Path) -> None:
+    bank, clock = Bank(), WindingClock()
+    settings = EngineSettings(sweep=0.05, drain=0.05)
+    async with runtime(shop(bank), tmp_path / "store.db", clock=clock, settings=settings) as test:
+        handle = await test.start("flow")
+        await bank.gate.reached.wait()
+    async with runtime(shop(bank), tmp_path / "store.db", clock=clock) as test:
+        handle = test.rt.handle(handle.id)
+        await decide(test, handle, "edited", "found")
+        assert await handle.result(timeout=5) == "found"
+    assert len(bank.calls) == 1
+
+
+async def test_a_call_that_ends_after_its_flow_s_time_limit_is_recorded_and_not_lost() -> None:
+    bank = Bank()
+    app = cb.App("once")
+
+    @app.tool(timeout=LIMIT)
+    async def charge(*, key: cb.IdempotencyKey) -> str:
+        return await bank.charge(key, 5)
+
+    @app.flow
+    async def flow(ctx: cb.Context, _: Any) -> str:
+        try:
+            return str(await ctx.timeout(10, charge.call(ctx)))
+        except cb.TimedOut:
+            return "late"
+
+    async with runtime(app) as test:
+        handle = await test.start(flow)
+        await bank.gate.reached.wait()
+        test.clock.set(test.clock.now() + 11)
+        await asyncio.sleep(0.05)
+        assert not (await handle.status()).ended
+        bank.gate.opened.set()
+        assert await handle.result(timeout=5) in ("late", "receipt 1")
+        assert await kinds(test, handle, "0.0/0:charge") == [EventKind.INTENT, EventKind.DONE]

@@ -27,7 +27,7 @@ class Door:
 
 
 async def test_finally_and_aexit_run_each_time_the_run_parks() -> None:
-    app, said = cb.App("parking"), []
+    app, said = cb.App("parking"), list[str]()
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> None:
@@ -69,7 +69,7 @@ async def test_an_effect_requested_while_the_run_unwinds_is_refused_and_not_jour
                 await ctx.patched("x")
             case "spawn":
                 await ctx.spawn(flow, None)
-            case "ask":
+            case _:
                 await ctx.ask({})
 
     @app.flow

@@ -157,7 +157,7 @@ async def test_a_refused_answer_of_a_model_is_asked_for_again() -> None:
     from callboard.domain.message import assistant
     from callboard.models import FinishReason, ModelRequest, ModelResponse
 
-    app, mended = cb.App("requeue"), []
+    app, mended = cb.App("requeue"), list[bool]()
 
     def answer(request: ModelRequest) -> Any:
         finish = FinishReason.STOP if mended else FinishReason.LENGTH
@@ -210,7 +210,7 @@ async def test_a_fork_is_refused_where_an_effect_is_open_or_the_run_had_ended() 
         handle = await test.start(flow)
         await test.wind(11)
         await handle.result(timeout=5)
-        with pytest.raises(Conflict, match="0:sleep .* is open at event 1"):
+        with pytest.raises(Conflict, match=r"0:sleep .* is open at event 1"):
             await test.rt.commands.fork("default", handle.id, 1)
         with pytest.raises(Conflict, match="ended at event 3"):
             await test.rt.commands.fork("default", handle.id, 3)

@@ -133,7 +133,7 @@ async def test_a_time_that_is_no_number_is_refused_in_the_flow(when: float) -> N
 
 
 async def test_time_chance_and_ids_are_the_same_on_replay() -> None:
-    app, seen = cb.App("sleep"), []
+    app, seen = cb.App("sleep"), list[list[Any]]()
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> None:

@@ -96,6 +96,19 @@ async def test_an_input_may_be_given_as_its_type_or_as_its_json() -> None:
         assert await (await test.start("typed", Ticket(ticketNumber=8))).result(timeout=5) == 8
 
 
+async def test_bytes_that_are_no_base64_are_an_invalid_input() -> None:
+    app = cb.App("starting")
+
+    @app.flow
+    async def flow(ctx: cb.Context, data: bytes) -> int:
+        return len(data)
+
+    async with runtime(app) as test:
+        assert await test.run(flow, b"\x00\xff") == 2
+        with pytest.raises(InputInvalid, match="the input of flow"):
+            await test.start(flow, "é not base64")
+
+
 async def test_an_input_as_its_type_and_as_its_json_is_one_input_under_one_key() -> None:
     async with runtime(app_of(Counter())) as test:
         first = await test.start("typed", {"ticketNumber": 7, "text": "x"}, key="k")
@@ -147,7 +160,7 @@ def test_what_cannot_be_a_flow_is_refused_where_it_is_declared() -> None:
         with pytest.raises(InputInvalid, match=said):
             app.flow(body)  # type: ignore[arg-type]
     with pytest.raises(InputInvalid, match="contains '@'"):
-        app.flow(name="a@b")(one_parameter)
+        app.flow(name="a@b")(one_parameter)  # type: ignore[arg-type]
 
 
 def test_a_name_and_version_can_be_declared_once() -> None:

@@ -29,6 +29,19 @@ class Aliased(BaseModel):
     number: int = Field(alias="orderNumber")
 
 
+class ReadUnderAnotherName(BaseModel):
+    number: int = Field(validation_alias="orderNumber")
+
+
+class WrittenUnderAnotherName(BaseModel):
+    number: int = Field(serialization_alias="orderNumber")
+
+
+@dataclass(frozen=True)
+class Scan:
+    page: bytes
+
+
 async def as_model() -> Order:
     return Order(number=7, lines=["a", "b"])
 
@@ -61,6 +74,22 @@ async def as_bytes() -> bytes:
     return b"\x00\xff"
 
 
+async def as_read_under_another_name() -> ReadUnderAnotherName:
+    return ReadUnderAnotherName.model_validate({"orderNumber": 5})
+
+
+async def as_written_under_another_name() -> WrittenUnderAnotherName:
+    return WrittenUnderAnotherName(number=5)
+
+
+async def as_dataclass_of_bytes() -> Scan:
+    return Scan(b"text")
+
+
+async def as_list_of_bytes() -> list[bytes]:
+    return [b"text"]
+
+
 RESULTS = [
     pytest.param(as_model, Order(number=7, lines=["a", "b"]), id="pydantic model"),
     pytest.param(as_models, [Order(number=1, lines=[])], id="list of models"),
@@ -70,6 +99,10 @@ RESULTS = [
     pytest.param(as_optional, None, id="optional"),
     pytest.param(as_aliased, Aliased(orderNumber=5), id="pydantic model with an alias"),
     pytest.param(as_bytes, b"\x00\xff", id="bytes"),
+    pytest.param(
+        as_read_under_another_name, ReadUnderAnotherName.model_validate({"orderNumber": 5}), id="validation alias"
+    ),
+    pytest.param(as_written_under_another_name, WrittenUnderAnotherName(number=5), id="serialization alias"),
 ]
 
 
@@ -268,3 +301,17 @@ async def test_an_exception_whose_words_cannot_be_had_fails_the_step_like_any_ot
 
     async with runtime(app) as test:
         assert await test.run(flow) == "Speechless"
+
+
+@pytest.mark.parametrize("fn", [as_dataclass_of_bytes, as_list_of_bytes])
+async def test_bytes_inside_a_type_are_refused_instead_of_coming_back_as_text(fn: Any) -> None:
+    app = cb.App("steps")
+
+    @app.flow
+    async def flow(ctx: cb.Context, _: Any) -> Any:
+        return await ctx.step(fn)
+
+    async with runtime(app) as test:
+        failed = await failure(await test.start(flow))
+        assert failed.code == "unencodable"
+        assert "Base64Bytes" in str(failed)

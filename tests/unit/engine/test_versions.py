@@ -168,7 +168,7 @@ async def test_a_flow_that_ends_without_what_it_was_waiting_for_is_blocked(pendi
                         await ctx.ask({})
                     case "spawn":
                         await ctx.spawn(child, None)
-                    case "once":
+                    case _:
                         await charge.call(ctx)
             return "done"
 
