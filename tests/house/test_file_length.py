@@ -22,9 +22,7 @@ def is_front_page_material(node: ast.stmt) -> bool:
 
 
 def test_no_file_is_longer_than_the_limit() -> None:
-    lengths = {
-        name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files(*TREES)
-    }
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files(*TREES)}
     too_long = {name: length for name, length in lengths.items() if length > LIMIT}
     assert not too_long, f"over {LIMIT} lines; split by idea: {too_long}"
 

@@ -108,9 +108,7 @@ def test_the_floor_plan_holds() -> None:
 
 def test_every_room_is_on_the_plan() -> None:
     rooms = {
-        path.stem
-        for path in PACKAGE.iterdir()
-        if path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py")))
+        path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py")))
     }
     assert rooms - {"__init__"} <= planned_rooms()
 

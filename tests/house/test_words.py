@@ -39,9 +39,7 @@ def test_no_file_or_folder_has_a_name_that_says_nothing() -> None:
 
 def test_no_source_file_unpickles_or_evaluates() -> None:
     unsafe = [
-        f"{name_of(path)}:{line} {name}"
-        for path in python_files("src")
-        for line, name in unsafe_nodes(parse(path))
+        f"{name_of(path)}:{line} {name}" for path in python_files("src") for line, name in unsafe_nodes(parse(path))
     ]
     assert not unsafe
 
@@ -64,8 +62,6 @@ def test_the_search_finds_what_it_guards_against(source: str) -> None:
     assert list(unsafe_nodes(ast.parse(source)))
 
 
-@pytest.mark.parametrize(
-    "source", ["from . import pickle", "model.eval()", "cursor.exec('x')", "def eval(): ..."]
-)
+@pytest.mark.parametrize("source", ["from . import pickle", "model.eval()", "cursor.exec('x')", "def eval(): ..."])
 def test_the_search_leaves_innocent_namesakes_alone(source: str) -> None:
     assert not list(unsafe_nodes(ast.parse(source)))

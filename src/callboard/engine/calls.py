@@ -163,6 +163,7 @@ class Call(Request):
     async def execute(self, branch: Branch, attempt: Attempt) -> tuple[bytes, int]:
         """Calls the function once; returns the encoded result and the microseconds it took. Raises Failure."""
         effect = self.effect
+        self.execution.check(branch)
         clock = self.execution.services.clock
         begun = clock.monotonic()
         branch.calling = True

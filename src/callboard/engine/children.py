@@ -13,7 +13,7 @@ from callboard.domain.run import RunStatus
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
-from callboard.engine.replay import Move, New, Recorded
+from callboard.engine.replay import Move, New
 from callboard.engine.request import done_body, last_intent
 from callboard.engine.waits import Waiting
 from callboard.store.journal import Extras
@@ -108,12 +108,6 @@ class Spawn(_Answering):
         if self.mode is Mode.AWAIT:
             return super().load(result, event)
         return Child(self.execution, result["run_id"], event.path, self.flow, self.mode)
-
-    def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
-        """The recorded outcome; a child that was let go may still have to end with this run."""
-        if self.mode is not Mode.DETACHED:
-            self.execution.children = True
-        return super().recall(branch, place, move)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Starts the child and, unless it is let go, waits for it."""

@@ -44,6 +44,10 @@ class Executing(Protocol):
         """Waits for a letter or a time."""
         ...
 
+    def check(self, branch: Branch) -> None:
+        """Raises Interrupted when the branch is cancelled."""
+        ...
+
     def idle(self, change: int = 1) -> None:
         """A branch has stopped moving."""
         ...

@@ -49,7 +49,8 @@ class Execution:
         self.released = False
         self.failed: StoreError | None = None
         self.blocked: Blocked | None = None
-        self.children = False
+        # Branches that lost are not driven again: what they had spawned is known from the journal alone.
+        self.children = any(":spawn " in event.path for event in claimed.events)
         self.mailbox = Mailbox(self, claimed.inbox_seq)
         self._refused = 0
 
@@ -169,6 +170,7 @@ class Execution:
 
         Raises Interrupted when the branch is cancelled meanwhile, Parked when the run parks.
         """
+        self.check(branch)
         if (letter := self.mailbox.take(name)) is not None:
             return letter
         if due is not None and due <= self.services.clock.now():
@@ -183,6 +185,11 @@ class Execution:
             raise
         finally:
             self.mailbox.remove(branch, waiter)
+
+    def check(self, branch: Branch) -> None:
+        """Raises Interrupted when the branch was cancelled while the effect's intent was being written."""
+        if branch.doomed is not None and not branch.cancelled and not branch.shielded:
+            raise Interrupted
 
     async def _perform(self, branch: Branch, request: Request, place: str, move: Move) -> Any:
         try:

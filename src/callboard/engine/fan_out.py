@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
-from callboard.domain.errors import Cancelled, Parked
+from callboard.domain.errors import Parked
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 
@@ -65,7 +65,7 @@ class FanOut:
             branch.error = error
         finally:
             self.open -= 1
-            if self.first is None and not isinstance(branch.error, Cancelled):
+            if self.first is None and not branch.cancelled:
                 self.first = branch  # one that was cancelled, in this life or the one before, has not won
             if self._waiting is not None and not self._waiting[1].done() and (not self._waiting[0] or not self.open):
                 self._execution.running += 1
@@ -97,7 +97,7 @@ async def drive_again(
 def first_ended(fan: FanOut) -> int:
     """The lowest branch that has ended by itself: of several, replay must choose the same."""
     for i, branch in enumerate(fan.branches):
-        if branch.task is not None and branch.task.done() and not isinstance(branch.error, Cancelled):
+        if branch.task is not None and branch.task.done() and not branch.cancelled:
             return i
     return 0  # all were cancelled
 

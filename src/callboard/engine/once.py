@@ -55,6 +55,9 @@ class OnceCall(Call):
             if clock.monotonic() - intended < window:
                 break
             consumed = ()  # too late to start under this intent: this worker was stalled, and may be a zombie
+        branch.shielded = False  # not begun: a cancel that came while the intent was written still stops it
+        self.execution.check(branch)
+        branch.shielded = True
         try:
             body, took = await self.execute(branch, attempt)
         except Failure as failure:

@@ -149,6 +149,8 @@ class TimeLimit(_Driving):
             raise await self.fail(place, TimedOut(f"the time limit of {self.seconds:g} s was reached"))
         if isinstance(limited.error, Cancelled):
             branch.cancelled = True
+            reason = encode(str(limited.error))
+            await execution.record(EventKind.CANCELLED, f"{place}:{self.name}", self.digest, reason)
             raise limited.error
         await execution.record(EventKind.DONE, f"{place}:{self.name}", self.digest, done_body(b"null"))
         return _value(limited)

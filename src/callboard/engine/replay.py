@@ -124,8 +124,8 @@ class Replay:
 
     def enter(self, place: str, name: str) -> Mismatch | None:
         """Opens a scope at a place; a mismatch when the journal has an effect there instead."""
-        intents = self._intents.get(place)
-        event = intents[0] if intents else self._outcomes.get(place)
+        begun = self._intents.get(place) or self._retries.get(place)
+        event = begun[0] if begun else self._outcomes.get(place)
         if event is None:
             return None
         return Mismatch(Blocked(f"{place}:{name}", f"the effect {event.path}", f"a scope ({name})"))

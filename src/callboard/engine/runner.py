@@ -13,6 +13,7 @@ from callboard.domain.errors import (
     Cancelled,
     ErrorKind,
     ErrorRecord,
+    InputInvalid,
     LeaseLost,
     Parked,
     StoreError,
@@ -84,7 +85,12 @@ class Runner:
         if execution.root.doomed is not None and len(self._claimed.events) == 1:
             raise Cancelled(execution.root.doomed)  # cancelled before it began
         stored = decode(self._claimed.events[0].body) if self._claimed.events[0].body else None
-        value = flow.input.load(stored)
+        try:
+            value = flow.input.load(stored)
+        except InputInvalid as error:
+            if len(self._claimed.events) == 1:
+                raise
+            raise execution.block(Blocked("", "an input that fitted", f"another one: {error.what}")) from error
         return await execution.drive(execution.root, flow.fn(Context(execution), value))  # type: ignore[arg-type]
 
     async def _succeeded(self, output: Any) -> End:
