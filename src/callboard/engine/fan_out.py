@@ -109,6 +109,12 @@ def cancel_others(execution: Executing, fan: FanOut, winner: int, reason: str) -
             execution.interrupt(branch, reason)
 
 
+def told_by(parent: Branch, branch: Branch) -> None:
+    """A branch was cancelled, and its parent is told so by it: for the same reason, and once."""
+    parent.cancelled = True
+    parent.doomed = parent.doomed or branch.doomed
+
+
 def close(work: Sequence[Awaitable[Any]]) -> None:
     """Drops work that will not be awaited."""
     for awaitable in work:

@@ -8,7 +8,7 @@ from callboard.domain.errors import Cancelled, TimedOut
 from callboard.domain.event import EventKind
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
-from callboard.engine.fan_out import FanOut, cancel_others, close, drive_again, first_ended
+from callboard.engine.fan_out import FanOut, cancel_others, close, drive_again, first_ended, told_by
 from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import decode_done, done_body, raised
 from callboard.engine.waits import Waiting
@@ -48,7 +48,7 @@ class Gather(Waiting):
         for each in fan.branches:
             if each.error is not None:
                 if isinstance(each.error, Cancelled):
-                    branch.cancelled = True
+                    told_by(branch, each)
                 raise each.error
         return [each.value for each in fan.branches]
 
@@ -91,7 +91,7 @@ class Race(_Driving):
         _check_unwinding(execution)
         won = fan.branches[winner]
         if isinstance(won.error, Cancelled):  # all were cancelled from above
-            branch.cancelled = True
+            told_by(branch, won)
             raise won.error
         body = done_body(encode(winner))
         await execution.record(EventKind.DONE, f"{place}:{self.name}", self.digest, body)
@@ -148,7 +148,7 @@ class TimeLimit(_Driving):
         if limited.doomed == late:
             raise await self.fail(place, TimedOut(f"the time limit of {self.seconds:g} s was reached"))
         if isinstance(limited.error, Cancelled):
-            branch.cancelled = True
+            told_by(branch, limited)
             reason = encode(str(limited.error))
             await execution.record(EventKind.CANCELLED, f"{place}:{self.name}", self.digest, reason)
             raise limited.error
