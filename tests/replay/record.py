@@ -75,6 +75,7 @@ async def _send(test: TestRuntime, sent: set[tuple[str, str]]) -> bool:
 
 
 async def _answer(test: TestRuntime, approval: Approval) -> None:
+    value: object
     if approval.kind == "settle":
         status, value = ApprovalStatus.EDITED, "it was heard"
     else:
