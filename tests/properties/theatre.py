@@ -112,7 +112,7 @@ class Play:
         """Every change of status that there was."""
         with apsw.Connection(str(self._path)) as db:
             moves = db.execute("SELECT was, now FROM moves").fetchall()
-        return {(RunStatus(was), RunStatus(now)) for was, now in moves}
+        return {(RunStatus(str(was)), RunStatus(str(now))) for was, now in moves}
 
     async def _send(self, which: int) -> bool:
         """Sends a signal to a run that waits for it or will, if there is such a run by now."""
