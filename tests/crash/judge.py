@@ -55,8 +55,15 @@ def _unsound(run: RunReport) -> Iterator[str]:
         yield f"more than one outcome: {doubled}"
     if opened := {row.path for row in run.rows if row.kind == "INTENT"} - paths.keys():
         yield f"intents without an outcome: {sorted(opened)}"
+    if late := [row.path for row in run.rows if row.kind in _OUTCOMES and _within(row, run.rows[row.seq :])]:
+        yield f"decided before all that is within had an outcome: {late}"
     if run.usage != (charged := _charged(run.rows)):
         yield f"usage {run.usage} instead of {charged}"
+
+
+def _within(outer: Row, rows: list[Row]) -> list[Row]:
+    """Those of the rows that belong to branches of an effect."""
+    return [row for row in rows if row.path.startswith(f"{outer.path.partition(':')[0]}.")]
 
 
 def _charged(rows: list[Row]) -> tuple[int, int, int]:

@@ -52,12 +52,35 @@ async def publish(n: int, *, key: cb.IdempotencyKey) -> str:
     return await see("publish", key)
 
 
-TOOLS = {"look": look, "charge": charge, "publish": publish}
+@app.tool(effect="once", reconcile=lambda key: cb.Applied("send"))
+async def send(n: int, *, key: cb.IdempotencyKey) -> str:
+    """Sends."""
+    return await see("send", key)
+
+
+@app.tool(effect="once")
+async def dawdle(n: int, *, key: cb.IdempotencyKey) -> str:
+    """Takes its time."""
+    await see("begun", key)
+    await asyncio.sleep(2 * WINDOW)
+    return await see("ended", key)
+
+
+async def wait_a_moment() -> None:
+    await asyncio.sleep(WINDOW)
+
+
+TOOLS = {"send": send, "look": look, "charge": charge, "publish": publish}
 
 
 @app.flow
 async def calls(ctx: cb.Context, names: list[str]) -> Any:
     return [await TOOLS[name].call(ctx, n=1) for name in names]
+
+
+@app.flow
+async def calls_or_quick(ctx: cb.Context, _: None) -> Any:
+    return (await ctx.race(ctx.step(wait_a_moment), dawdle.call(ctx, n=1)))[0]
 
 
 @app.flow
@@ -137,6 +160,28 @@ async def test_a_stalled_worker_does_not_make_a_once_call_after_its_run_was_take
         (asked,) = await test.rt.store.approvals.find("default", status=ApprovalStatus.OPEN)
     assert asked.kind == "settle"
     assert SEEN == []
+
+
+async def test_an_open_once_call_settles_before_its_run_is_cancelled(test: TestRuntime) -> None:
+    handle = await test.start(calls, ["send", "look"])
+    await handle.result()
+    events = await test.rt.store.journal.read("default", handle.id)
+    SEEN.clear()
+    kept = KeptRun(id=handle.id, flow="calls", version="1", status="")
+    async with resumed(app, kept, events[:2], cancel=True) as again:
+        await again.wind(60)  # a reconciliation waits until nobody can be about to call any more
+        end = await state_of(again, handle.id)
+    assert end.status is RunStatus.CANCELLED
+    assert [(e.kind, e.path) for e in end.events[2:4]] == [(EventKind.DONE, "0:send"), (EventKind.CANCELLED, "1:look")]
+    assert SEEN == []
+
+
+async def test_a_once_call_in_flight_settles_when_its_branch_has_lost(test: TestRuntime) -> None:
+    handle = await test.start(calls_or_quick, None)
+    assert await handle.result(timeout=2.0) == 0
+    assert [name for name, *_ in SEEN] == ["begun", "ended"]
+    journal = await test.rt.store.journal.read("default", handle.id)
+    assert [(e.kind, e.path) for e in journal[-3:-1]] == [(EventKind.DONE, "0.1/0:dawdle"), (EventKind.DONE, "0:race")]
 
 
 async def take_over(test: TestRuntime) -> None:

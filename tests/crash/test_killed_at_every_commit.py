@@ -1,15 +1,60 @@
 """Processes are killed around every commit of a run, and another goes on: nothing is lost, nothing is done twice."""
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from tests.crash.judge import differences, report_of
+from tests.crash.ledger import read
 from tests.crash.stage import Point
 from tests.crash.troupe import Troupe
 
 pytestmark = pytest.mark.timeout(600)
+EXPECTED: dict[str, Any] = {
+    "everything": {
+        "patched": True,
+        "dice": None,
+        "steps": [2, 3, 1, "step_failed bug"],
+        "parallel": [[60, 22, "saw shoe", 72], [1, 120], [[0, 180], "step_failed bug"]],
+        "limits": ["timed_out timeout", 80, "timed_out timeout"],
+        "letters": [1, 2, "yes", "timed_out timeout", "before anybody waits"],
+        "people": [
+            ["approved", {"answer": "approve"}, "Mia"],
+            ["edited", {"answer": "edited"}, "Mia"],
+            ["rejected", None, "Mia"],
+            ["expired", {"answer": None}, "deadline"],
+            ["approved", {"answer": None}, "deadline"],
+            "timed_out timeout",
+        ],
+        "tools": [
+            "saw glove", "charged A1", "reserved glove", "spoke to Mia", "shipped A1", "shipped A2",
+            "tool_failed upstream_rejected", "tool_failed upstream_rejected", "it was fine in Rome",
+        ],
+        "children": ["charged awaited", "charged attached"],
+        "verdict": [True, "all was sent"],
+    },
+    "announcements": ["published first", 200, "published second", "published third"],
+    "family": [
+        ["charged smith/1", ["charged smith/2/a", "charged smith/2/b"], None],
+        "child_failed upstream_rejected",
+        "charged smith/apart",
+    ],
+    "till": "three charged",
+}  # fmt: skip
 CountDeaths = Callable[[int], None]
 around = pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+
+
+@pytest.mark.parametrize("scenario", EXPECTED)
+def test_an_undisturbed_play_gives_what_is_written_and_repeats_nothing(troupe: Troupe, scenario: str) -> None:
+    folder = troupe.calm(scenario)
+    (output,) = [run.output for name, run in report_of(folder).runs.items() if name.startswith(f"{scenario} ")]
+    assert ({**output, "dice": None} if isinstance(output, dict) else output) == EXPECTED[scenario]
+    assert not list(differences(folder, folder))
+    counts = Counter(entry.effect for entry in read(folder / "ledger"))
+    assert {effect.partition("#")[0] for effect, count in counts.items() if count > 1} <= {"stumble", "dial", "weather"}
 
 
 @around

@@ -88,13 +88,17 @@ def test_a_cancelled_program_ends_and_does_nothing_more(
 
 
 async def _check_journals(played: Play) -> None:
-    """Seqs without a gap, one outcome for an effect, none open."""
+    """Seqs without a gap, one outcome for an effect, none open; what decides about branches comes after all of them."""
     for journal in await played.journals():
         assert [event.seq for event in journal] == list(range(len(journal)))
         outcomes = Counter(event.path for event in journal if event.kind in OUTCOMES)
         assert all(count == 1 for count in outcomes.values()), outcomes
         intents = {event.path for event in journal if event.kind is EventKind.INTENT}
         assert intents <= outcomes.keys(), intents - outcomes.keys()
+        for event in journal:
+            if event.kind in OUTCOMES:
+                within = f"{event.path.partition(':')[0]}."
+                assert not [e for e in journal[event.seq :] if e.path.startswith(within)], event.path
 
 
 def _check_moves(played: Play) -> None:

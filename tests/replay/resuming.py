@@ -29,12 +29,19 @@ class Resumed:
 
 
 @asynccontextmanager
-async def resumed(app: Flows, kept: KeptRun, events: Sequence[Event]) -> AsyncIterator[TestRuntime]:
-    """A runtime in which the run has come as far as these events say, at the time of the last one."""
+async def resumed(
+    app: Flows, kept: KeptRun, events: Sequence[Event], *, cancel: bool = False
+) -> AsyncIterator[TestRuntime]:
+    """A runtime in which the run has come as far as these events say, at the time of the last one.
+
+    With `cancel`, it was cancelled while nobody executed it.
+    """
     clock = WindingClock(events[-1].at / 1e6)
     test = TestRuntime(app, Settings(store="sqlite://", engine=_ENGINE), clock, MEMORY, None)
     await test.rt.store.open()
     await _fill(test.rt.store, kept, events)
+    if cancel:
+        await test.rt.handle(kept.id).cancel("meanwhile")
     await test.rt.reopen()
     try:
         yield test

@@ -7,6 +7,7 @@ from typing import Any
 from callboard.domain.errors import Parked
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
+from callboard.engine.request import Request
 
 
 class FanOut:
@@ -120,6 +121,8 @@ def close(work: Sequence[Awaitable[Any]]) -> None:
     for awaitable in work:
         if isinstance(awaitable, Coroutine):
             awaitable.close()
+        elif isinstance(awaitable, Request):
+            awaitable.drop()
 
 
 async def _coroutine(awaitable: Awaitable[Any]) -> Any:
