@@ -4,6 +4,7 @@ Reads an Order a line from standard input, plays it, and answers with a Played a
 """
 
 import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -59,6 +60,7 @@ def _fork(work: Callable[[], None], patience: int) -> int:
     pid = os.fork()
     if pid:
         return pid
+    faulthandler.register(signal.SIGALRM, chain=True)  # shows where each thread stands, then lets the signal kill
     signal.alarm(patience)  # whatever happens, a process ends
     code = 1
     try:

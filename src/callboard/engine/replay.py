@@ -103,6 +103,8 @@ class Replay:
             if event.digest != digest or event.path != f"{place}:{name}":
                 return _mismatch(event, place, name, digest)
             del self._outcomes[place]
+            if not (self._intents or self._lost or self._retries):
+                return Recorded(event)
             lost = self._lost.pop(place, [])
             intents = self._intents.pop(place, None)
             self._retries.pop(place, None)

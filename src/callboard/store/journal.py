@@ -29,6 +29,11 @@ class Extras(msgspec.Struct, frozen=True):
     labels: dict[str, str] | None = None
     spent: Usage | None = None
 
+    @property
+    def only_children(self) -> bool:
+        """True when there is nothing but children to start."""
+        return bool(self.children) and not (self.consumed or self.asks or self.labels or self.spent)
+
 
 class Journal(Protocol):
     """Appends and reads events. An append is durable when its awaitable returns."""

@@ -14,7 +14,7 @@ from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.journal import Extras
 from callboard.store.sqlite.sql import one, statements
-from callboard.store.sqlite.starts import start_children
+from callboard.store.sqlite.starts import insert_runs
 
 INLINE = 16_384  # bytes; larger payloads become blobs
 _SQL = statements("journal")
@@ -41,12 +41,12 @@ class Append:
 
     @staticmethod
     def apply(db: apsw.Connection, ops: "Sequence[Append]") -> list[Any]:
-        """Plain appends go in one statement; those with extras one by one, each in a savepoint."""
+        """Plain appends, and those that start children, go in one statement; the others one by one in savepoints."""
         results: list[Any] = [None] * len(ops)
         rows: list[tuple[Any, ...]] = []
         plain: list[int] = []
         for i, op in enumerate(ops):
-            if op.extras is None:
+            if op.extras is None or op.extras.only_children:
                 claim = op.claim
                 plain.append(i)
                 for event in op.events:
@@ -102,13 +102,21 @@ def lost(claim: Claim) -> LeaseLost:
 def _write_plain(
     db: apsw.Connection, ops: Sequence[Append], plain: list[int], rows: list[tuple[Any, ...]], results: list[Any]
 ) -> None:
-    if not rows or write_rows(db, rows) == len(rows):
+    if not rows:
+        return
+    if write_rows(db, rows) == len(rows):
+        _start_children(db, [ops[i] for i in plain])
         return
     pairs = [(ops[i].claim.number, ops[i].claim.epoch) for i in plain]
     held = set(db.execute(_SQL["owned"], (msgspec.json.encode(pairs).decode(),)))
     for i in plain:
         if (ops[i].claim.number, ops[i].claim.epoch) not in held:
             results[i] = lost(ops[i].claim)
+    _start_children(db, [ops[i] for i in plain if results[i] is None])
+
+
+def _start_children(db: apsw.Connection, ops: Sequence[Append]) -> None:
+    insert_runs(db, [(child, op.claim.number) for op in ops if op.extras is not None for child in op.extras.children])
 
 
 def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
@@ -128,7 +136,7 @@ def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
             if extras.spent is not None:
                 db.execute(_SQL["spend"], (op.claim.number, *msgspec.structs.astuple(extras.spent)))
             if extras.children:
-                start_children(db, op.claim.number, extras.children)
+                insert_runs(db, [(child, op.claim.number) for child in extras.children])
     except LeaseLost as refusal:
         return refusal
     return None

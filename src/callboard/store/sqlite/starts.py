@@ -52,7 +52,7 @@ class Start:
                 results.append(Started(found[0], False))
             else:
                 results.append(_key_conflict(new, found[0]))
-        insert_runs(db, fresh, None)
+        insert_runs(db, [(new, None) for new in fresh])
         return results
 
 
@@ -80,14 +80,14 @@ class Send:
         return results
 
 
-def insert_runs(db: apsw.Connection, fresh: Sequence[NewRun], parent: int | None) -> None:
-    """Writes rows and first events of new runs."""
+def insert_runs(db: apsw.Connection, fresh: Sequence[tuple[NewRun, int | None]]) -> None:
+    """Writes rows and first events of new runs, each with the number of its parent."""
     if not fresh:
         return
     first = one(db, _SQL["take_numbers"], (len(fresh),))[0]
     rows: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
-    for number, new in enumerate(fresh, first):
+    for number, (new, parent) in enumerate(fresh, first):
         labels = None if not new.labels else msgspec.json.encode(new.labels).decode()
         rows.append(
             (number, new.id, new.tenant, new.flow, new.version, new.priority, new.key, new.digest, labels, new.depth,
@@ -100,11 +100,6 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[NewRun], parent: int | None
         events.append((number, new.digest, int(new.at * 1e6), None if blob else body, blob))
     db.executemany(_SQL["insert"], rows)
     db.executemany(_SQL["insert_started"], events)
-
-
-def start_children(db: apsw.Connection, parent: int, children: Sequence[NewRun]) -> None:
-    """Starts children in their parent's append."""
-    insert_runs(db, children, parent)
 
 
 def deliver(
