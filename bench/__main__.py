@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.store == "postgres":
         print("bench: figures on PostgreSQL come with the PostgreSQL store; measure sqlite", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes too
     begun = time.perf_counter()
     figures: dict[str, Figure] = {}
     with scratch() as place:
