@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from callboard.agents.limits import Limits
     from callboard.domain.errors import (
         CallboardError,
-        Cancelled,
         LimitReached,
+        Overloaded,
         RunCancelled,
         RunFailed,
         StepFailed,
         TimedOut,
         ToolFailed,
     )
+    from callboard.domain.heartbeat import Heartbeat
     from callboard.domain.retry import Retry
     from callboard.domain.run import RunStatus
+    from callboard.domain.suspension import Cancelled
     from callboard.engine.context import Context
     from callboard.engine.handle import RunHandle
     from callboard.engine.waits import Decision
@@ -38,10 +40,12 @@ __all__ = [
     "Cancelled",
     "Context",
     "Decision",
+    "Heartbeat",
     "IdempotencyKey",
     "LimitReached",
     "Limits",
     "NotApplied",
+    "Overloaded",
     "Retry",
     "RunCancelled",
     "RunFailed",
@@ -64,13 +68,15 @@ _HOMES = {
     "App": "callboard.agents.app",
     "Applied": "callboard.tools",
     "CallboardError": "callboard.domain.errors",
-    "Cancelled": "callboard.domain.errors",
+    "Cancelled": "callboard.domain.suspension",
     "Context": "callboard.engine.context",
     "Decision": "callboard.engine.waits",
+    "Heartbeat": "callboard.domain.heartbeat",
     "IdempotencyKey": "callboard.tools",
     "LimitReached": "callboard.domain.errors",
     "Limits": "callboard.agents.limits",
     "NotApplied": "callboard.tools",
+    "Overloaded": "callboard.domain.errors",
     "Retry": "callboard.domain.retry",
     "RunCancelled": "callboard.domain.errors",
     "RunFailed": "callboard.domain.errors",

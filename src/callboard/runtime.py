@@ -1,34 +1,32 @@
-"""The composition root: an app and settings in, a wired runtime out. The only file that names adapters."""
+"""The composition root: an app and settings in, a wired runtime out."""
 
 import os
 import random
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from callboard.dispatch.bell import Bell
-from callboard.dispatch.fifo import FifoBell
-from callboard.dispatch.in_process import InProcessBell
 from callboard.domain.errors import InputInvalid, NotFound
 from callboard.domain.ids import Ids
+from callboard.engine.admission import Admission
 from callboard.engine.clock import Clock, SystemClock
 from callboard.engine.commands import Commands
+from callboard.engine.condition import Condition
 from callboard.engine.flow import Flow
 from callboard.engine.handle import RunHandle
 from callboard.engine.results import Results
 from callboard.engine.services import Services
+from callboard.engine.timetable import Plan, ScheduleCommands
 from callboard.engine.worker import Worker
+from callboard.resilience.counters import Counters
 from callboard.settings import Settings, from_environment
 from callboard.store.approvals import ApprovalStatus
-from callboard.store.sqlite import Fault, SqliteStore
+from callboard.store.controls import Control, Scope
 from callboard.store.store import Store
-from callboard.streams.in_process import InProcessStream
-
-MEMORY = ":memory:"
+from callboard.telemetry.metrics import Metrics
+from callboard.wiring import migrate_schema, parts, schema_status
 
 
 class Flows(Protocol):
@@ -36,6 +34,10 @@ class Flows(Protocol):
 
     def flows(self) -> Iterable[Flow]:
         """All flows, every version."""
+        ...
+
+    def schedules(self) -> Iterable[Plan]:
+        """All schedules, which a worker puts into the store when it opens."""
         ...
 
     async def opened(self, settings: Settings) -> None:
@@ -49,13 +51,17 @@ class Runtime:
     Use `callboard.open`, which makes one and closes it.
     """
 
-    def __init__(self, app: Flows, services: Services, settings: Settings, *, worker: bool) -> None:
+    def __init__(self, app: Flows, services: Services, settings: Settings, counters: Counters, *, worker: bool) -> None:
         self._app = app
         self.services = services
         self.settings = settings
-        self.commands = Commands(services)
+        self.counters = counters
+        admission = Admission(services)
+        self.commands = Commands(services, admission)
+        self.schedules = ScheduleCommands(services, settings.tenant)
         self.results = Results(services)
         self.worker = Worker(services) if worker else None
+        self.condition = Condition(services, admission, self.worker)
 
     @property
     def store(self) -> Store:
@@ -71,6 +77,8 @@ class Runtime:
         tenant: str | None = None,
         priority: int = 0,
         labels: dict[str, str] | None = None,
+        start_at: float | None = None,
+        delay: float = 0.0,
     ) -> RunHandle:
         """Starts a run of a flow or an agent; it is durable when this returns.
 
@@ -81,15 +89,23 @@ class Runtime:
             tenant: whose run it is; the settings' tenant by default.
             priority: higher runs earlier.
             labels: text by text, to find the run by.
+            start_at: when it may begin, in seconds since the Unix epoch.
+            delay: seconds until it may begin, where no `start_at` is given.
 
         Raises:
             InputInvalid: the input does not fit; the message names each field.
             KeyConflict: the key belongs to a run with another input.
+            Overloaded: too many runs are waiting to be executed; it says when to come back.
             StoreError: the store cannot be written.
         """
         target = self._flow(flow)
         owner = self.settings.tenant if tenant is None else tenant
-        started = await self.commands.start(target, input, tenant=owner, key=key, priority=priority, labels=labels)
+        begin = self.services.clock.now() + delay if start_at is None and delay else start_at
+        started = await self.commands.start(
+            target, input, tenant=owner, key=key, priority=priority, labels=labels, start_at=begin
+        )
+        if begin is not None and self.worker is not None:
+            self.worker.due(begin)
         return self._handle(owner, started.run_id, target)
 
     async def run(self, flow: Any, input: Any = None, **options: Any) -> Any:
@@ -108,9 +124,11 @@ class Runtime:
     async def reopen(self) -> None:
         """Begins to work on a store that is open already."""
         await self.services.bell.open()
+        await self.services.stream.open()
         self.results.open()
         if self.worker is not None:
             await self._app.opened(self.settings)
+            await self.schedules.adopt_all(self._app.schedules())
             await self.worker.start()
 
     async def close(self) -> None:
@@ -118,6 +136,7 @@ class Runtime:
         if self.worker is not None and self.worker.started:
             await self.worker.stop()
         await self.results.close()
+        await self.services.stream.close()
         await self.services.bell.close()
         await self.services.store.close()
 
@@ -142,7 +161,9 @@ async def open(
     app: Flows,
     store: str | None = None,
     *,
+    dispatch: str | None = None,
     worker: bool = True,
+    operator: bool = False,
     settings: Settings | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Runtime]:
@@ -150,9 +171,12 @@ async def open(
 
     Args:
         app: the App.
-        store: a URL such as `sqlite:///file.db`, `sqlite:////absolute/file.db` or `sqlite://` for memory;
-            by default the settings' store.
-        worker: whether runs are executed in this process.
+        store: a URL such as `sqlite:///file.db`, `sqlite:////absolute/file.db`, `sqlite://` for memory or
+            `postgresql://user@host/database`; by default the settings' store.
+        dispatch: what rings for workers on PostgreSQL: `redis://host/0`, or nothing for PostgreSQL itself.
+        worker: whether runs are executed in this process. One that executes none is a door: on PostgreSQL it
+            sees the rows of one tenant at a time.
+        operator: a door for operators: it sees all tenants and may pause and limit, if its log-in may.
         settings: all options; read from the environment by default.
         clock: where time comes from; the machine's by default.
 
@@ -162,7 +186,9 @@ async def open(
     chosen = from_environment() if settings is None else settings
     if store is not None:
         chosen = msgspec.structs.replace(chosen, store=store)
-    runtime = build(app, chosen, worker=worker, clock=clock)
+    if dispatch is not None:
+        chosen = msgspec.structs.replace(chosen, dispatch=dispatch)
+    runtime = build(app, chosen, worker=worker, operator=operator, clock=clock)
     try:
         await runtime.open()
         yield runtime
@@ -171,48 +197,55 @@ async def open(
 
 
 def build(
-    app: Flows, settings: Settings, *, worker: bool = True, clock: Clock | None = None, store: Store | None = None
+    app: Flows,
+    settings: Settings,
+    *,
+    worker: bool = True,
+    operator: bool = False,
+    clock: Clock | None = None,
+    store: Store | None = None,
 ) -> Runtime:
-    """Wires a runtime that is not open yet."""
+    """Wires a runtime that is not open yet. Raises InputInvalid for a store or a dispatch that nothing serves."""
     ticking = SystemClock() if clock is None else clock
-    path = _sqlite_path(settings.store)
+    ids = Ids(ticking.now, os.urandom)
+    metrics = Metrics()
+    found = parts(
+        settings,
+        ticking,
+        worker=worker,
+        operator=operator,
+        name=ids.new(),
+        observe=metrics.group,
+        store=store,
+    )
     flows = {flow.full_name: flow for flow in app.flows()}
     newest = {flow.name: flow for flow in flows.values()}
     services = Services(
-        store=sqlite_store(path, ticking) if store is None else store,
-        bell=_bell(path),
-        stream=InProcessStream(),
+        store=found.store,
+        bell=found.bell,
+        stream=found.stream,
         clock=ticking,
-        ids=Ids(ticking.now, os.urandom),
+        ids=ids,
         chance=random.SystemRandom(),
         settings=settings.engine,
         flows=flows,
         find=newest.get,
+        labels=settings.labels,
+        fleet=found.fleet,
+        metrics=metrics,
     )
-    return Runtime(app, services, settings, worker=worker)
+    return Runtime(app, services, settings, found.counters, worker=worker)
 
 
-def sqlite_store(path: str, clock: Clock, fault: Fault | None = None) -> Store:
-    """A SQLite store that is not open yet. `fault` is the crash tests' hook, called around each commit."""
-    return SqliteStore(path, fault=fault, monotonic=clock.monotonic)
-
-
-def _bell(path: str) -> Bell:
-    if path == MEMORY:
-        return InProcessBell()
-    return FifoBell(Path(os.path.abspath(path) + "-live"), f"{os.getpid()}-{time.monotonic_ns():x}", InProcessBell())
-
-
-def _sqlite_path(url: str) -> str:
-    if url in ("sqlite://", "sqlite:///:memory:"):
-        return MEMORY
-    scheme, found, path = url.partition(":///")
-    if not found or scheme != "sqlite" or not path:
-        raise InputInvalid(
-            f"store={url!r} is not a store that this version knows",
-            remedy="use sqlite:///file.db (relative), sqlite:////folder/file.db (absolute) or sqlite:// (memory)",
-        )
-    return path
-
-
-__all__ = ["ApprovalStatus", "Flow", "RunHandle", "Runtime", "build", "open"]
+__all__ = [
+    "ApprovalStatus",
+    "Control",
+    "Flow",
+    "RunHandle",
+    "Runtime",
+    "Scope",
+    "build",
+    "migrate_schema",
+    "open",
+    "schema_status",
+]

@@ -31,6 +31,9 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
         payload: the largest input, output, result or signal.
         depth: how deep child runs may nest.
         effects: the most effects in one run.
+        max_ready: starts are refused while so many runs are ready, over all tenants.
+        max_ready_tenant: and while a tenant has so many ready runs of its own.
+        max_ready_age: and while a run has been ready for so long without being claimed; None for ever.
     """
 
     concurrency: int = 256
@@ -44,12 +47,17 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     payload: int = 16 * 1024 * 1024
     depth: int = 16
     effects: int = 100_000
+    max_ready: int = 1_000_000
+    max_ready_tenant: int = 100_000
+    max_ready_age: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "max_deaths", "payload", "depth", "effects"):
+        for name in ("concurrency", "max_deaths", "payload", "depth", "effects", "max_ready", "max_ready_tenant"):
             _positive(name, getattr(self, name))
         for name in ("sweep", "beat", "lease", "window", "step_timeout"):
             _positive(name, getattr(self, name))
+        if self.max_ready_age is not None:
+            _positive("max_ready_age", self.max_ready_age)
         if self.window >= self.lease:
             raise InputInvalid(
                 f"window={self.window} is not shorter than lease={self.lease}",
@@ -59,22 +67,56 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All options. `store` is a URL: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` in memory."""
+    """All options.
+
+    Attributes:
+        store: a URL: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite://` in memory.
+        tenant: whose runs, where nothing else says it.
+        dispatch: a URL of what rings for workers, `redis://host/0`; empty for what belongs to the store.
+        direct: the PostgreSQL server's own URL, where `store` leads through PgBouncer: notifications do not.
+        namespace: names this deployment in Redis; by default a digest of the database's address.
+        labels: what this worker offers: runs that need a label are executed only by workers that have it.
+        listen: `host:port` where a door answers; `:port` for every address of the machine, empty for nowhere.
+    """
 
     store: str = DEFAULT_STORE
     tenant: str = "default"
+    dispatch: str = ""
+    direct: str = ""
+    namespace: str = ""
+    labels: tuple[str, ...] = ()
+    listen: str = ""
     engine: EngineSettings = EngineSettings()
+
+    @property
+    def file(self) -> str | None:
+        """The absolute path of the SQLite file; None for a store in memory or on a server."""
+        path = self.store.partition(":///")[2]
+        return os.path.abspath(path) if self.store.startswith("sqlite:") and path not in ("", ":memory:") else None
+
+    @property
+    def place(self) -> str:
+        """The store's URL without password and options, to be shown."""
+        if self.store.startswith("sqlite:"):
+            return self.store
+        return without_password(self.store)
 
     @property
     def folder(self) -> str:
         """Where files beside the store belong: the folder of a SQLite file, else the current folder."""
-        path = self.store.partition(":///")[2]
-        return os.path.dirname(os.path.abspath(path)) if self.store.startswith("sqlite:") and path else os.getcwd()
+        return os.getcwd() if self.file is None else os.path.dirname(self.file)
+
+
+def without_password(url: str) -> str:
+    """A URL without password and options, to be shown."""
+    scheme, found, rest = url.partition("?")[0].partition("://")
+    login, at, address = rest.rpartition("@")
+    return f"{scheme}{found}{login.partition(':')[0]}{at}{address}"
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings that the environment names: `CALLBOARD_STORE`, `CALLBOARD_TENANT`, and each engine option as
-    `CALLBOARD_<OPTION>`. Raises InputInvalid, naming the variable."""
+    """The settings that the environment names: each option as `CALLBOARD_<OPTION>`, labels with commas between
+    them. Raises InputInvalid, naming the variable."""
     env = os.environ if environ is None else environ
     found: dict[str, float | int] = {}
     for field in msgspec.structs.fields(EngineSettings):
@@ -84,6 +126,11 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         store=env.get("CALLBOARD_STORE", DEFAULT_STORE),
         tenant=env.get("CALLBOARD_TENANT", "default"),
+        dispatch=env.get("CALLBOARD_DISPATCH", ""),
+        direct=env.get("CALLBOARD_DIRECT", ""),
+        namespace=env.get("CALLBOARD_NAMESPACE", ""),
+        labels=tuple(each.strip() for each in env.get("CALLBOARD_LABELS", "").split(",") if each.strip()),
+        listen=env.get("CALLBOARD_LISTEN", ""),
         engine=EngineSettings(**found),  # type: ignore[arg-type]
     )
 

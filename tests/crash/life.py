@@ -10,8 +10,9 @@ import msgspec
 from callboard.domain.event import OUTCOMES
 from callboard.domain.run import Run, RunStatus
 from callboard.engine.clock import SystemClock
-from callboard.runtime import Runtime, build, sqlite_store
+from callboard.runtime import Runtime, build
 from callboard.store.approvals import ApprovalStatus
+from callboard.wiring import sqlite_store
 from tests.crash import scenario
 from tests.crash.ledger import effect_id
 from tests.crash.shop import LEDGER, app

@@ -8,6 +8,8 @@ import pytest
 
 from callboard.domain import errors
 from callboard.settings import EngineSettings, Settings
+from callboard.telemetry.exposition import Exposition, Levels
+from callboard.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -42,8 +44,20 @@ def test_every_setting_is_in_the_reference_with_its_default() -> None:
             row = re.search(rf"^\| `{field.name}` \| (.*?) \|", REFERENCE.split("## Settings")[1], re.MULTILINE)
             assert row, field.name
             shown = row[1].replace(",", "").strip("`")
-            expected = {"payload": "16 MiB"}.get(field.name, str(field.default).removesuffix(".0"))
+            default = "none" if field.default in (None, "", ()) else str(field.default).removesuffix(".0")
+            expected = {"payload": "16 MiB"}.get(field.name, default)
             assert shown.split(" s")[0] == expected, field.name
+
+
+def test_every_metric_is_in_the_reference_with_its_type() -> None:
+    registry = Exposition(Metrics())
+    registry.text(Levels(runs={"ready": 0}, oldest=0.0, active=0, capacity=1))
+    told = {
+        family.name + ("_total" if family.type == "counter" else ""): family.type
+        for family in registry.registry.collect()
+    }
+    shown = dict(re.findall(r"^\| `(callboard_\w+)` \| (\w+) \|", REFERENCE.split("## Metrics")[1], re.MULTILINE))
+    assert shown == told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

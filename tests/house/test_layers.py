@@ -17,12 +17,15 @@ DOORS_MAY_KNOW = ("runtime", "domain", "settings")
 ADAPTERS = (
     "store.sqlite",
     "store.postgres",
+    "dispatch.fifo",
     "dispatch.in_process",
     "dispatch.postgres",
     "dispatch.redis_streams",
     "streams.in_process",
     "streams.postgres",
     "streams.redis",
+    "resilience.in_process",
+    "resilience.redis",
 )
 
 # The importing module, a module that it may not import, and what the linter should answer.
@@ -31,6 +34,7 @@ BREACHES = [
     ("store.journal", "dispatch.queue", "Every arrow points down"),
     ("models.model", "tools.tool", "Every arrow points down"),
     ("agents.turn", "runtime", "Every arrow points down"),
+    ("wiring", "runtime", "Every arrow points down"),
     ("runtime", "testing.clock", "Every arrow points down"),
     ("engine.runner", "models.model", "The engine has never heard"),
     ("engine.runner", "tools.tool", "The engine has never heard"),
@@ -158,7 +162,7 @@ def test_only_the_composition_root_names_an_adapter() -> None:
         (importer, imported)
         for importer, imported in direct_imports()
         if is_within(imported, *ADAPTERS)
-        and not is_within(importer, "runtime")
+        and not is_within(importer, "wiring")
         and not any(is_within(importer, adapter) for adapter in ADAPTERS if is_within(imported, adapter))
     ]
 

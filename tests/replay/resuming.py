@@ -7,12 +7,13 @@ from typing import Any
 
 from callboard.domain.event import Event
 from callboard.domain.run import Run, RunStatus
-from callboard.runtime import MEMORY, Flows
+from callboard.runtime import Flows
 from callboard.settings import EngineSettings, Settings
 from callboard.store.claims import Release
 from callboard.store.runs import NewRun
 from callboard.store.store import Store
 from callboard.testing import TestRuntime, WindingClock
+from callboard.wiring import MEMORY
 from tests.replay.journal_file import KeptRun
 
 TENANT = "default"

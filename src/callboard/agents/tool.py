@@ -56,8 +56,11 @@ class JournaledTool:
             return await ctx.effect(tool.name, asked_digest, refusal(failure))
         guard = _GUARDS[tool.effect]
         effect = Effect(
-            lambda attempt: tool.invoke(values, attempt.key),
+            lambda attempt: tool.invoke(values, attempt.key, attempt.heartbeat),
             guard=guard,
+            heartbeat=tool.heartbeat,
+            failure=_failure if tool.heartbeat is not None else None,
+            tool=tool.name,
             bound=tool.timeout,
             retry=tool.retry,
             retryable=_retryable,
@@ -91,6 +94,11 @@ def refusal(failure: Failure) -> Effect:
         raise failure
 
     return Effect(refuse)
+
+
+def _failure(error: BaseException, path: str) -> Failure:
+    """Whatever is no failure yet is the silence of a call that stopped beating."""
+    return error if isinstance(error, Failure) else ToolFailed(str(error), kind=ErrorKind.TIMEOUT, path=path)
 
 
 def _retryable(failure: Failure) -> bool:

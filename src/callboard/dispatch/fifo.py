@@ -38,6 +38,11 @@ class FifoBell:
         self._others: dict[str, int] = {}
         self._looked = 0.0
 
+    @property
+    def healthy(self) -> bool:
+        """True while this process has a pipe that others can write to."""
+        return self._fd >= 0
+
     def ring(self, hints: Iterable[Hint]) -> None:
         """Tells listeners here and in the other processes."""
         told = list(hints)
@@ -51,6 +56,13 @@ class FifoBell:
     def listen(self, listener: Listener) -> None:
         """Adds a listener."""
         self._local.listen(listener)
+
+    def mark(self) -> int:
+        """Nothing has to be answered here: every process hears for itself."""
+        return 0
+
+    def answered(self, mark: int) -> None:
+        """Nothing has to be answered here."""
 
     async def open(self) -> None:
         """Makes this process's pipe and reads it."""

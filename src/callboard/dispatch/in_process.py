@@ -14,6 +14,10 @@ class InProcessBell:
         self._waiting: list[Hint] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def healthy(self) -> bool:
+        return True  # there is nobody else to reach
+
     def ring(self, hints: Iterable[Hint]) -> None:
         """Tells every listener in the next turn of the loop."""
         if self._loop is None:
@@ -26,6 +30,13 @@ class InProcessBell:
     def listen(self, listener: Listener) -> None:
         """Adds a listener."""
         self._listeners.append(listener)
+
+    def mark(self) -> int:
+        """Nothing has to be answered here: every process hears for itself."""
+        return 0
+
+    def answered(self, mark: int) -> None:
+        """Nothing has to be answered here."""
 
     async def open(self) -> None:
         """Begins to listen."""

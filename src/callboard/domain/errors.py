@@ -6,6 +6,10 @@
     ├── NotFound                   not_found
     ├── KeyConflict                key_conflict          one idempotency key, two inputs
     ├── Conflict                   conflict              somebody else decided, or the state does not allow it
+    ├── Overloaded                 overloaded            too much is waiting already; says when to come back
+    ├── TryLater                   try_later             the call was not made; carries `retry_after`
+    │   ├── RateLimited            rate_limited          a limit leaves no room within the caller's patience
+    │   └── BreakerOpen            breaker_open          an upstream failed too often and is left alone for a while
     ├── FlowMisuse                 flow_misuse           a flow did what cannot be replayed
     │   └── VersionMismatch        version_mismatch      the journal and the code disagree; the run is blocked
     ├── StoreError                 store
@@ -27,9 +31,7 @@
     ├── RunFailed                  run_failed            what RunHandle.result raises
     └── RunCancelled               run_cancelled
 
-Two more are no errors and derive from BaseException, so that `except Exception` in a flow cannot swallow
-them: `Cancelled` (the run or branch is being cancelled: clean up, then let it go on) and `Parked` (the run
-waits; its coroutine is being dropped and will be replayed).
+What unwinds a flow without being an error stands in callboard.domain.suspension.
 """
 
 from enum import StrEnum
@@ -136,6 +138,46 @@ class Conflict(CallboardError):
 
     code = "conflict"
     kind = ErrorKind.INPUT
+
+
+class Overloaded(CallboardError):
+    """A start was refused because too much is waiting already. Nothing was written; it may be repeated.
+
+    `limit` names the setting that was reached, `value` is what was found; come back in `retry_after` seconds.
+    """
+
+    code = "overloaded"
+    kind = ErrorKind.LIMIT
+
+    def __init__(self, what: str, *, limit: str = "", value: float = 0, retry_after: float = 1.0, **said: str) -> None:
+        super().__init__(what, **said)
+        self.limit = limit
+        self.value = value
+        self.retry_after = retry_after
+
+
+class TryLater(CallboardError):
+    """A call was not made because now is a bad time. `retry_after` is in seconds; a guess where nobody can know."""
+
+    code = "try_later"
+    kind = ErrorKind.UPSTREAM_DOWN
+
+    def __init__(self, what: str, *, retry_after: float = 0.0, why: str = "", remedy: str = "") -> None:
+        super().__init__(what, why=why, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class RateLimited(TryLater):
+    """A rate or a number of places is used up, and waiting would take longer than the caller is willing to."""
+
+    code = "rate_limited"
+    kind = ErrorKind.RATE_LIMITED
+
+
+class BreakerOpen(TryLater):
+    """An upstream failed so often of late that nobody calls it for a while."""
+
+    code = "breaker_open"
 
 
 class FlowMisuse(CallboardError):
@@ -312,30 +354,6 @@ class RunCancelled(CallboardError):
     def __init__(self, run_id: str, reason: str = "") -> None:
         super().__init__(f"run {run_id} was cancelled", why=reason)
         self.run_id = run_id
-
-
-class Suspension(BaseException):
-    """Unwinds a flow's coroutine. Let it pass: only `finally` and `__aexit__` should see it."""
-
-
-class Parked(Suspension):
-    """The run waits, was handed back, or lost its lease: this coroutine ends here and is replayed later.
-
-    Effects requested while it unwinds are refused with this same exception and journal nothing.
-    """
-
-    def __init__(self, why: str = "the run waits") -> None:
-        super().__init__(
-            f"{why}: its coroutine is dropped here and replayed later. Do not catch BaseException in a flow, "
-            "and request no effects in `finally`."
-        )
-
-
-class Cancelled(Suspension):
-    """The run (or this branch of it) is being cancelled. Clean up with effects if needed, then let it go on."""
-
-    def __init__(self, why: str = "cancelled") -> None:
-        super().__init__(why)
 
 
 def failure_from(record: ErrorRecord) -> CallboardError:

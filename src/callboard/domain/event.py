@@ -19,6 +19,8 @@ class EventKind(IntEnum):
     PATCHED = 8
     REQUEUED = 9
     FORKED = 10
+    CONTINUED = 11
+    BEAT = 12
     RUN_SUCCEEDED = 20
     RUN_FAILED = 21
     RUN_CANCELLED = 22

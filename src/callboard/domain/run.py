@@ -48,7 +48,10 @@ REQUEUEABLE = frozenset(s for s in (_S.BLOCKED, _S.FAILED, _S.DEAD) if _S.READY 
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as its row says. Times are seconds since the Unix epoch; `error` says why it did not succeed."""
+    """One run as its row says. Times are seconds since the Unix epoch; `error` says why it did not succeed.
+
+    `start_at`: it was not to begin before. `needs`: the label that its worker must have.
+    """
 
     id: str
     tenant: str
@@ -69,6 +72,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = NOTHING
     labels: dict[str, str] = {}
     error: ErrorRecord | None = None
+    start_at: float | None = None
+    needs: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -18,12 +18,16 @@ from typing import Any, Protocol
 import msgspec
 
 from callboard.domain.codec import clean, encode
-from callboard.domain.errors import ErrorKind, Failure, StepFailed, Suspension, TimedOut, Unencodable, words
+from callboard.domain.errors import ErrorKind, Failure, StepFailed, TimedOut, Unencodable, words
 from callboard.domain.event import Event, EventKind
+from callboard.domain.heartbeat import Heartbeat
 from callboard.domain.retry import NEVER, Retry
+from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
+from callboard.engine.fleet import LOOK
+from callboard.engine.pulse import Pulse
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
 from callboard.store.journal import Extras
@@ -46,14 +50,18 @@ class Loads(Protocol):
 
 
 class Attempt:
-    """One execution of an effect: its number from 1, and the idempotency key, the same for each attempt."""
+    """One execution of an effect: its number from 1, and the idempotency key, the same for each attempt.
 
-    __slots__ = ("key", "number", "path")
+    `heartbeat` is there when the effect has a heartbeat limit.
+    """
+
+    __slots__ = ("heartbeat", "key", "number", "path")
 
     def __init__(self, number: int, key: str, path: str) -> None:
         self.number = number
         self.key = key
         self.path = path
+        self.heartbeat: Heartbeat | None = None
 
 
 @dataclass(slots=True)
@@ -69,6 +77,8 @@ class Effect:
         usage: what a result cost.
         bound: for ONCE: seconds that a call takes at most, where `run` keeps the limit itself.
         reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
+        heartbeat: seconds between two beats of `run` at most.
+        tool: the name under which operators may pause it.
     """
 
     run: Callable[[Attempt], Awaitable[Any]]
@@ -85,6 +95,8 @@ class Effect:
     reconcile: Callable[[str], Awaitable["Finding"]] | None = None
     shape: Loads | None = None
     limit: int | None = None
+    heartbeat: float | None = None
+    tool: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,8 @@ class Call(Request):
         effect = self.effect
         assert isinstance(move, New | Open)
         attempt = self.attempt(place, len(move.retries) + 1)
+        if effect.tool is not None:
+            await self.pause(branch)
         intents = move.intents if type(move) is Open else ()
         lost = _reserved(move.lost + intents)
         charge = _reserved(intents[-1:])  # the ones before were charged when they were repeated
@@ -168,9 +182,10 @@ class Call(Request):
         begun = clock.monotonic()
         branch.calling = True
         timer = asyncio.timeout(effect.timeout)
+        pulse = None if effect.heartbeat is None else self._pulse(attempt, effect.heartbeat)
         try:
             async with timer:
-                result = await effect.run(attempt)
+                result = await (effect.run(attempt) if pulse is None else pulse.watch(lambda: effect.run(attempt)))
             return self.encoded(result, attempt.path), int((clock.monotonic() - begun) * 1e6)
         except (Suspension, GeneratorExit, KeyboardInterrupt):
             raise
@@ -180,14 +195,22 @@ class Call(Request):
                 raise
             raise self._failure(error, attempt.path, False) from error  # the function cancelled itself
         except BaseException as error:
-            raise self._failure(error, attempt.path, timer.expired()) from error
+            silent = pulse is not None and pulse.stopped
+            raise self._failure(error, attempt.path, timer.expired(), silent=silent) from error
         finally:
             branch.calling = False
 
     def attempt(self, place: str, number: int) -> Attempt:
         """An attempt at the effect at this place."""
-        place_digest = hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
+        base = self.execution.base  # a run that began anew uses its places again, but never its keys
+        place_digest = hashlib.blake2b((f"{base}!{place}" if base else place).encode(), digest_size=8).hexdigest()
         return Attempt(number, f"{self.execution.run.id}-{place_digest}", f"{place}:{self.name}")
+
+    async def pause(self, branch: Branch) -> None:
+        """Waits while operators have paused the tool."""
+        services = self.execution.services
+        while services.fleet.pauses(self.effect.tool or ""):
+            await self.execution.wait(branch, None, services.clock.now() + LOOK)
 
     def intend(self, attempt: Attempt, *, charge: Usage = NOTHING, extras: Extras | None = None) -> Awaitable[None]:
         """Journals that the effect is about to be executed; charges what an attempt before reserved and lost."""
@@ -243,11 +266,24 @@ class Call(Request):
             )
         return body
 
-    def _failure(self, error: BaseException, path: str, late: bool) -> Failure:
+    def _pulse(self, attempt: Attempt, limit: float) -> Pulse:
+        place = attempt.path.partition(":")[0]
+        pulse = Pulse(self.execution, attempt.path, self.digest, limit, self.execution.replay.beat(place))
+        attempt.heartbeat = pulse.heartbeat
+        return pulse
+
+    def _silence(self) -> TimeoutError:
+        return TimeoutError(f"{self.name} has not shown a sign of life for {self.effect.heartbeat:g} s")
+
+    def _failure(self, error: BaseException, path: str, late: bool, *, silent: bool = False) -> Failure:
+        if silent:
+            error = self._silence()
         if self.effect.failure is not None:
             failure = self.effect.failure(error, path)
         elif isinstance(error, Failure):
             failure = error
+        elif silent:
+            failure = TimedOut(str(error), path=path)
         elif late:
             failure = TimedOut(f"{self.name} reached its time limit of {self.effect.timeout:g} s", path=path)
         else:

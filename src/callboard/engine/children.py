@@ -162,6 +162,7 @@ class Spawn(_Answering):
             parent=run.id,
             parent_path=path,
             detached=self.mode is Mode.DETACHED,
+            needs=self.flow.needs,
         )
 
 

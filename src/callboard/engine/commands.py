@@ -6,6 +6,7 @@ from callboard.dispatch.bell import Hint, News
 from callboard.domain.codec import digest, encode
 from callboard.domain.errors import InputInvalid, Unencodable
 from callboard.domain.run import Run, RunStatus
+from callboard.engine.admission import Admission
 from callboard.engine.flow import Flow
 from callboard.engine.services import Services
 from callboard.store.approvals import ApprovalStatus
@@ -17,10 +18,11 @@ _DECISIONS = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED, ApprovalStatus.E
 
 
 class Commands:
-    """Each writes one transaction and rings."""
+    """Each writes one transaction and rings. With an admission, starts are refused while too much is waiting."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, admission: Admission | None = None) -> None:
         self._services = services
+        self._start = services.store.runs.start if admission is None else admission.start
 
     async def start(
         self,
@@ -31,12 +33,17 @@ class Commands:
         key: str | None = None,
         priority: int = 0,
         labels: dict[str, str] | None = None,
+        start_at: float | None = None,
     ) -> Started:
-        """Starts a run, or finds the one that the key made. Raises InputInvalid, KeyConflict, StoreError."""
+        """Starts a run, or finds the one that the key made.
+
+        Raises InputInvalid, KeyConflict, Overloaded, StoreError.
+        """
         services = self._services
         _check(tenant, key, priority, labels)
         body = self._payload(value, f"the input of {flow.name}")
         flow.input.load(value)
+        now = services.clock.now()
         new = NewRun(
             id=services.ids.new(),
             tenant=tenant,
@@ -44,13 +51,16 @@ class Commands:
             version=flow.version,
             input=body,
             digest=digest(value),
-            at=services.clock.now(),
+            at=now,
             key=key,
             priority=priority,
             labels=labels,
+            start_at=start_at if start_at is not None and start_at > now else None,
+            needs=flow.needs,
         )
-        started = await services.store.runs.start(new)
-        services.bell.ring((Hint(News.READY, started.run_id),))
+        started = await self._start(new)
+        if new.start_at is None:
+            services.bell.ring((Hint(News.READY, started.run_id),))
         return started
 
     async def signal(self, tenant: str, run_id: str, name: str, value: Any) -> RunStatus:

@@ -3,22 +3,24 @@
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, TypeVar, TypeVarTuple, overload
+from typing import Any, Literal, NoReturn, TypeVar, TypeVarTuple, overload
 
 from callboard.domain.codec import digest, encode
-from callboard.domain.errors import InputInvalid
-from callboard.domain.event import EventKind
+from callboard.domain.errors import FlowMisuse, InputInvalid
 from callboard.domain.retry import NEVER, Retry
+from callboard.domain.suspension import ContinueAsNew
 from callboard.engine.branch import Branch, Scope
 from callboard.engine.calls import Call, Effect, Guard
 from callboard.engine.children import Child, Mode, Spawn
 from callboard.engine.clock import Clock
 from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
+from callboard.engine.marker import Marker
 from callboard.engine.once import OnceCall
 from callboard.engine.parallel import Gather, Race, TimeLimit
 from callboard.engine.shape import Shape
 from callboard.engine.steps import Step
+from callboard.engine.transaction import Transaction
 from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
 from callboard.streams.stream import Chunk
 
@@ -92,6 +94,16 @@ class Context:
         timeout: float | None = None,
         retry: Retry = NEVER,
     ) -> Awaitable[T]: ...
+    @overload
+    def step(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        name: str | None = None,
+        timeout: float | None = None,
+        retry: Retry = NEVER,
+        heartbeat: float,
+    ) -> Awaitable[Any]: ...
     def step(
         self,
         fn: Callable[..., Any],
@@ -99,6 +111,7 @@ class Context:
         name: str | None = None,
         timeout: float | None = None,
         retry: Retry = NEVER,
+        heartbeat: float | None = None,
     ) -> Awaitable[Any]:
         """Calls a function and journals what it returns; a replay returns that instead of calling again.
 
@@ -111,6 +124,8 @@ class Context:
             name: how the journal names it; the function's name by default.
             timeout: seconds, the settings' `step_timeout` by default.
             retry: how to repeat it when it raises.
+            heartbeat: seconds; the function gets a Heartbeat as its argument `heartbeat` and must call it at
+                least that often, or it is given up as TimedOut. What it says is there for its next attempt.
 
         Raises:
             StepFailed: it raised, or its result cannot be stored.
@@ -119,7 +134,59 @@ class Context:
         execution = self._execution
         limit = execution.services.settings.step_timeout if timeout is None else timeout
         asked = digest(args) if args else b""
-        return Step(execution, name or str(getattr(fn, "__name__", "step")), asked, fn, args, limit, retry)
+        beat = None if heartbeat is None else _seconds(heartbeat)
+        return Step(execution, name or str(getattr(fn, "__name__", "step")), asked, fn, args, limit, retry, beat)
+
+    def transaction(
+        self,
+        fn: Callable[..., Any],
+        *args: Any,
+        name: str | None = None,
+        timeout: float | None = None,
+        retry: Retry = NEVER,
+    ) -> Awaitable[Any]:
+        """Calls `fn(connection, *args)` in the transaction that journals its result: its rows are written exactly
+        once, with no key needed, because they live in the store's own database.
+
+        On PostgreSQL `fn` is asynchronous and gets an asyncpg connection inside a transaction; on SQLite it is a
+        plain function, gets an apsw connection, and runs on the writing thread while all other writes wait.
+        It must not commit, and should be quick: other effects of this run are journaled after it.
+
+        Args:
+            fn: what to call. When it raises, its writes are undone.
+            args: its further arguments, JSON-like: a digest of them is compared on replay.
+            name: how the journal names it; the function's name by default.
+            timeout: seconds, half the settings' `lease` at most and by default.
+            retry: how to repeat it when it raises. Deadlocks and serialization failures are repeated anyway.
+
+        Raises:
+            StepFailed: it raised, or its result cannot be stored.
+        """
+        execution = self._execution
+        longest = execution.services.settings.lease / 2
+        limit = longest if timeout is None else min(_seconds(timeout), longest)
+        asked = digest(args) if args else b""
+        title = name or str(getattr(fn, "__name__", "transaction"))
+        return Transaction(execution, title, asked, fn, args, limit, retry)
+
+    def continue_as_new(self, input: Any) -> NoReturn:
+        """Ends this journal and begins the flow anew with another input, under the same run id.
+
+        For flows that never end: the journal that is loaded and replayed stays short. Signals that were not
+        consumed stay; children that are attached are cancelled, as at the end of a run. Call it in the flow
+        itself, when nothing is in flight.
+
+        Raises InputInvalid when the input does not fit, FlowMisuse inside gather, race or timeout.
+        """
+        execution = self._execution
+        branch = self._branch("continue_as_new")
+        if branch is not execution.root:
+            raise FlowMisuse(
+                "continue_as_new was called in a branch",
+                why="other branches of this run are still in flight",
+                remedy="return from gather, race or timeout first",
+            )
+        raise ContinueAsNew(execution.renewal(input))
 
     def effect(self, name: str, asked: bytes, effect: Effect, *, full: bool = False) -> Awaitable[Any]:
         """Requests an effect under a guard; what tools and model calls are built on.
@@ -247,7 +314,7 @@ class Context:
         known = execution.replay.patched(name, branch.scope.peek())
         if known is None:
             execution.replay.settle_patch(name)
-            await _Marker(execution, name)
+            await Marker(execution, name)
             known = True
         return known
 
@@ -258,14 +325,22 @@ class Context:
         if not execution.replay.replaying:
             self._chunks += 1
             execution.services.stream.publish(
-                Chunk(self.run_id, execution.claim.epoch, branch.scope.prefix, self._chunks, "progress", value)
+                Chunk(
+                    self.run_id,
+                    execution.claim.epoch,
+                    branch.scope.prefix,
+                    self._chunks,
+                    "progress",
+                    value,
+                    self.tenant,
+                )
             )
 
     def delta(self, path: str, value: Any) -> None:
         """Publishes a live piece of an effect that is in flight, such as a token. Not journaled."""
         self._chunks += 1
         self._execution.services.stream.publish(
-            Chunk(self.run_id, self._execution.claim.epoch, path, self._chunks, "delta", value)
+            Chunk(self.run_id, self._execution.claim.epoch, path, self._chunks, "delta", value, self.tenant)
         )
 
     @contextmanager
@@ -291,28 +366,6 @@ class Context:
                 pass
         assert branch is not None
         return branch
-
-
-class _Marker(Value):
-    """Journals that the run has a change."""
-
-    __slots__ = ("patch",)
-
-    def __init__(self, execution: Executing, patch: str) -> None:
-        super().__init__(execution, "patched", None)
-        self.patch = patch
-
-    def __await__(self) -> Any:
-        # It takes no place: runs from before the change have none to give.
-        return (yield (self, "", None))
-
-    def settles_first(self, move: Any) -> bool:
-        """It is done at once."""
-        return True
-
-    async def perform(self, branch: Branch, place: str, move: Any) -> None:
-        """Journals the marker."""
-        await self.execution.record(EventKind.PATCHED, f":{self.patch}", b"", b"")
 
 
 def _seconds(value: Any) -> float:

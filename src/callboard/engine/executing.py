@@ -1,12 +1,12 @@
 """What requests need of the execution that performs them."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
-from callboard.domain.errors import Parked
-from callboard.domain.event import EventKind
+from callboard.domain.event import Event, EventKind
 from callboard.domain.run import Run
+from callboard.domain.suspension import Parked
 from callboard.engine.branch import Branch
 from callboard.engine.mailbox import Mailbox
 from callboard.engine.replay import Replay
@@ -21,6 +21,7 @@ class Executing(Protocol):
 
     claim: Claim
     run: Run
+    base: int
     services: Services
     replay: Replay
     mailbox: Mailbox
@@ -29,11 +30,16 @@ class Executing(Protocol):
     stopping: Parked | None
     parking: asyncio.Task[None] | None
     children: bool
+    root: Branch
 
     def record(
         self, kind: EventKind, path: str, digest: bytes, body: bytes, took: int = 0, extras: Extras | None = None
     ) -> Awaitable[None]:
         """Appends the run's next event."""
+        ...
+
+    def transact(self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float) -> Awaitable[Any]:
+        """Calls a function with a connection and appends its outcome in the same transaction."""
         ...
 
     async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
@@ -62,6 +68,10 @@ class Executing(Protocol):
 
     def refuse(self, name: str) -> Generator[Any, Any, Branch]:
         """Refuses a request."""
+        ...
+
+    def renewal(self, value: Any) -> bytes:
+        """The input for a run that begins anew, checked and encoded."""
         ...
 
     def announce(self, run_id: str) -> None:

@@ -7,13 +7,14 @@ turn of the event loop, and anything else that it awaits is seen and refused. Ar
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from callboard.dispatch.bell import Hint, News
-from callboard.domain.codec import encode
-from callboard.domain.errors import Cancelled, FlowMisuse, LimitReached, Parked, StoreError, Suspension
+from callboard.domain.codec import decode, encode
+from callboard.domain.errors import FlowMisuse, LimitReached, StoreError
 from callboard.domain.event import Event, EventKind
+from callboard.domain.suspension import Cancelled, Parked, Suspension
 from callboard.domain.usage import NOTHING
 from callboard.engine.branch import Branch
 from callboard.engine.flow import Flow
@@ -37,6 +38,7 @@ class Execution:
         self.flow = flow
         self.services = services
         self.replay = Replay(claimed.events)
+        self.base = claimed.events[0].seq  # above 0 in a run that began anew
         self.seq = claimed.events[-1].seq + 1
         self.current: Branch | None = None
         self.root = Branch("")
@@ -50,7 +52,7 @@ class Execution:
         self.failed: StoreError | None = None
         self.blocked: Blocked | None = None
         # Branches that lost are not driven again: what they had spawned is known from the journal alone.
-        self.children = any(":spawn " in event.path for event in claimed.events)
+        self.children = self.base > 0 or any(":spawn " in event.path for event in claimed.events)
         self.mailbox = Mailbox(self, claimed.inbox_seq)
         self._refused = 0
 
@@ -58,16 +60,19 @@ class Execution:
         self, kind: EventKind, path: str, digest: bytes, body: bytes, took: int = 0, extras: Extras | None = None
     ) -> Awaitable[None]:
         """Appends the run's next event; committed when the awaitable returns. Raises StoreError."""
-        if self.seq > self.services.settings.effects:
-            raise LimitReached(
-                f"run {self.run.id} has {self.seq} events",
-                path=path,
-                detail={"reason": "effects"},
-                remedy="raise `effects` in the settings, or split the work into child runs",
-            )
+        self._count(path)
         event = Event(self.seq, kind, path, digest, int(self.services.clock.now() * 1e6), took, body)
         self.seq += 1
         return self.services.store.journal.append(self.claim, (event,), extras)
+
+    def transact(self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float) -> Awaitable[Any]:
+        """Calls `do(connection)` and appends `outcome(seq, its result or what it raised)` in one transaction."""
+        self._count("")
+        seq = self.seq
+        self.seq += 1
+        return self.services.store.journal.transact(
+            self.claim, seq, do, lambda result: outcome(seq, result), limit=limit
+        )
 
     async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine to its end, answering what it requests. Raises what it raises."""
@@ -97,6 +102,12 @@ class Execution:
                 error = await self._cancelled(branch, request, place, move)
             except (Exception, Suspension) as raised:
                 error = raised  # a failure of the effect, or what a branch raised by itself
+
+    def renewal(self, value: Any) -> bytes:
+        """The input for a run that begins anew, checked and encoded. Raises InputInvalid, Unencodable."""
+        body = encode(value, f"the input of {self.flow.name}")
+        self.flow.input.load(decode(body))
+        return body
 
     def announce(self, run_id: str) -> None:
         """Tells workers that another run can be claimed or has mail."""
@@ -190,6 +201,15 @@ class Execution:
         """Raises Interrupted when the branch was cancelled while the effect's intent was being written."""
         if branch.doomed is not None and not branch.cancelled and not branch.shielded:
             raise Interrupted
+
+    def _count(self, path: str) -> None:
+        if self.seq - self.base > self.services.settings.effects:
+            raise LimitReached(
+                f"run {self.run.id} has {self.seq - self.base} events",
+                path=path,
+                detail={"reason": "effects"},
+                remedy="raise `effects` in the settings, split the work into child runs, or use ctx.continue_as_new",
+            )
 
     async def _perform(self, branch: Branch, request: Request, place: str, move: Move) -> Any:
         try:

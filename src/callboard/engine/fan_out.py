@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
-from callboard.domain.errors import Parked
+from callboard.domain.suspension import Parked
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.request import Request

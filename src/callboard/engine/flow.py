@@ -19,12 +19,14 @@ class Flow:
         name: how runs and claims name it; the function's name by default.
         version: declared by its author. Runs stay with workers that have their version; raise it when the
             code changes in a way that `ctx.patched` cannot bridge.
+        needs: a label that a worker must have to execute it (`callboard worker --label gpu`); None for any worker.
     """
 
-    def __init__(self, fn: Body, *, name: str | None = None, version: str = "1") -> None:
+    def __init__(self, fn: Body, *, name: str | None = None, version: str = "1", needs: str | None = None) -> None:
         self.fn = fn
         self.name: str = name or str(getattr(fn, "__name__", "flow"))
         self.version = str(version)
+        self.needs = needs
         if "@" in self.name or not self.name:
             raise InputInvalid(f"flow name {self.name!r} is empty or contains '@'", remedy="choose another name")
         if not inspect.iscoroutinefunction(fn):

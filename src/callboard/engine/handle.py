@@ -63,9 +63,10 @@ class RunHandle:
         await self._commands.signal(self.tenant, self.id, name, value)
 
     async def events(self, after: int = -1) -> AsyncIterator[Event]:
-        """The run's journal from the event after `after` on, as it grows, until the run has ended."""
+        """The run's journal from the event after `after` on, as it grows, until the run has ended or is blocked."""
         while True:
-            ended = (await self.run()).status.ended
+            status = (await self.run()).status
+            ended = status.ended or status is RunStatus.BLOCKED
             for event in await self._services.store.journal.read(self.tenant, self.id, after=after):
                 after = event.seq
                 yield event
@@ -73,7 +74,10 @@ class RunHandle:
                 return
             await asyncio.sleep(_LOOK)
 
-    async def stream(self) -> AsyncIterator[Chunk]:
-        """Live progress and token deltas from now on. Never the truth: use `events` for that."""
-        async for chunk in self._services.stream.follow(self.id):
-            yield chunk
+    def stream(self, after: str | None = None) -> AsyncIterator[Chunk]:
+        """Live progress and token deltas. Never the truth: use `events` for that.
+
+        From now on, or after the chunk with that `id`, as far as they are kept: a chunk of the kind `gap` stands
+        for those that were lost. Raises InputInvalid when `after` is no chunk's id.
+        """
+        return self._services.stream.follow(self.tenant, self.id, after)

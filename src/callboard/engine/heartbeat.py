@@ -15,10 +15,19 @@ class Heartbeat:
         self._worker_id = worker_id
         self._ticked = threading.Event()
         self._stop = threading.Event()
+        self._beaten_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="callboard-heartbeat", daemon=True)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last beat; None while it does not beat."""
+        if self._beaten_at is None or self._stop.is_set():
+            return None
+        return self._services.clock.monotonic() - self._beaten_at
 
     def start(self) -> None:
         """Begins to beat."""
+        self._beaten_at = self._services.clock.monotonic()
         self._loop = asyncio.get_running_loop()
         self._ticked.set()
         self._thread.start()
@@ -31,6 +40,7 @@ class Heartbeat:
         while not self._stop.wait(self._services.settings.beat):
             if self._ticked.is_set():
                 self._ticked.clear()
+                self._beaten_at = self._services.clock.monotonic()
                 self._services.store.claims.beat(self._worker_id)
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._ticked.set)

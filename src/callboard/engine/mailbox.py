@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from callboard.domain.codec import decode
-from callboard.domain.errors import Parked, StoreError
+from callboard.domain.errors import StoreError
+from callboard.domain.suspension import Parked
 from callboard.engine.branch import Branch
 from callboard.engine.clock import Timer
 from callboard.engine.services import Services

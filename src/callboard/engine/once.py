@@ -42,6 +42,10 @@ class OnceCall(Call):
             if type(move) is Open:
                 attempt = self.attempt(place, number)
                 return await self._find_out(branch, attempt, move.intents[-1].at / 1e6, intent.get("settle"))
+            if self.effect.tool is not None:
+                branch.shielded = False
+                await self.pause(branch)
+                branch.shielded = True
             return await self._call(branch, self.attempt(place, number + 1))
         finally:
             branch.shielded = False

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import Cancelled, TimedOut
+from callboard.domain.errors import TimedOut
 from callboard.domain.event import EventKind
+from callboard.domain.suspension import Cancelled
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.fan_out import FanOut, cancel_others, close, drive_again, first_ended, told_by

@@ -8,6 +8,7 @@ from typing import Protocol
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.errors import StoreError
 from callboard.engine.clock import Timer
+from callboard.engine.schedules import Scheduler
 from callboard.engine.services import Services
 
 _log = logging.getLogger("callboard.recovery")
@@ -38,11 +39,18 @@ class Recovery:
     def __init__(self, services: Services, worker: Sweeping) -> None:
         self._services = services
         self._worker = worker
+        self._scheduler = Scheduler(services)
         self._wake = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._next_due: float | None = None
+        self._swept_at: float | None = None
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the store answered a sweep; None before the first."""
+        return None if self._swept_at is None else self._services.clock.monotonic() - self._swept_at
 
     def start(self) -> None:
         """Begins to sweep, at once."""
@@ -77,15 +85,22 @@ class Recovery:
             outlook = await claims.outlook(worker.id, flows)
             worker.nudge()
         taken = await claims.take_over(worker.id, settings.lease, settings.max_deaths, now)
+        services.metrics.taken_over += len(taken.ready) + len(taken.dead)
+        services.metrics.dead += len(taken.dead)
         if taken.dead:
             services.bell.ring([Hint(News.ENDED, run_id) for run_id in taken.dead])
         if taken.ready or outlook.ready:
             worker.nudge()
+        services.fleet.update(outlook.workers, await services.store.controls.all())
+        self._swept_at = services.clock.monotonic()
         worker.watch(outlook.inboxes)
         worker.suspects(outlook.suspects, services.clock.monotonic())
         self._next_due = None
         if outlook.next_due is not None and outlook.next_due > now:
             self.due(outlook.next_due)
+        await self._scheduler.sweep(now)
+        if self._scheduler.next_due is not None:
+            self.due(self._scheduler.next_due)
 
     async def _sweep_forever(self) -> None:
         while not self._stopping:

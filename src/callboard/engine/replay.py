@@ -6,6 +6,7 @@ first parallel branch there. An event's path is `place:name`.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -54,7 +55,7 @@ _NEW = New()
 class Replay:
     """A run's journal, folded. Outcomes leave it as they are returned, so that what is left over shows."""
 
-    __slots__ = ("_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries")
+    __slots__ = ("_beats", "_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries")
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._outcomes: dict[str, Event] = {}
@@ -63,6 +64,7 @@ class Replay:
         self._lost: dict[str, list[Event]] = {}
         self._patches: dict[str, bool] = {}
         self._containers: dict[str, str] = {}
+        self._beats: dict[str, Any] = {}
         ended: Event | None = None
         for event in events:
             kind = event.kind
@@ -82,6 +84,8 @@ class Replay:
                 self._lost.setdefault(place, []).extend(self._intents.pop(place, [])[:-1])
             elif kind is EventKind.PATCHED:
                 self._patches[event.path.partition(":")[2]] = True
+            elif kind is EventKind.BEAT:
+                self.heard(event.path, event.value())
             elif kind is EventKind.RUN_FAILED:
                 ended = event
             elif kind is EventKind.REQUEUED and ended is not None:
@@ -150,6 +154,14 @@ class Replay:
     def settle_patch(self, name: str) -> None:
         """The run has the change from here on."""
         self._patches[name] = True
+
+    def beat(self, place: str) -> Any:
+        """What an attempt at the effect at this place said last about how far it was."""
+        return self._beats.get(place)
+
+    def heard(self, path: str, details: Any) -> None:
+        """An attempt says how far it is."""
+        self._beats[path.partition(":")[0]] = details
 
     def skip(self, prefix: str) -> None:
         """Drops what was recorded below a place: branches that lost and are not driven again."""

@@ -10,24 +10,22 @@ import msgspec
 from callboard.domain.codec import clean, decode, encode
 from callboard.domain.errors import (
     CallboardError,
-    Cancelled,
     ErrorKind,
     ErrorRecord,
     InputInvalid,
     LeaseLost,
-    Parked,
     StoreError,
-    Suspension,
     Unencodable,
     words,
 )
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
+from callboard.domain.suspension import Cancelled, ContinueAsNew, Parked, Suspension
 from callboard.engine.context import Context
 from callboard.engine.execution import Execution
 from callboard.engine.flow import Flow
 from callboard.engine.services import Services
-from callboard.store.claims import Claimed, Finish, Release
+from callboard.store.claims import Claimed, Finish, Park, Release, Renew
 from callboard.store.runs import Blocked
 
 _ENDS = {
@@ -62,10 +60,14 @@ class Runner:
         execution = self.execution
         execution.root.task = asyncio.current_task()
         execution.mailbox.receive(self._claimed.letters)
+        if (early := await self._wait_for_start()) is not None:
+            return early
         try:
             output = await self._drive()
         except Parked:
             return await self._unwound()
+        except ContinueAsNew as renewal:
+            return await self._renew(renewal.body)
         except Cancelled as cancelled:
             return await self._finish(RunStatus.CANCELLED, encode(str(cancelled)))
         except asyncio.CancelledError:
@@ -79,6 +81,36 @@ class Runner:
         if execution.stopping is not None:
             return await self._unwound()
         return await self._succeeded(output)
+
+    async def _wait_for_start(self) -> End | None:
+        """Parks a run that was claimed before its time, by somebody whose clock is ahead, unless it is cancelled."""
+        start_at, execution = self._claimed.run.start_at, self.execution
+        early = start_at is not None and start_at > self._services.clock.now()
+        if not early or len(self._claimed.events) > 1 or execution.root.doomed is not None:
+            return None
+        try:
+            settled = await self._services.store.claims.settle(execution.claim, Park(execution.mailbox.seen, start_at))
+        except LeaseLost:
+            return End(None)
+        except StoreError:
+            return await self._release()
+        return End(RunStatus.WAITING, wake_at=start_at) if settled.done else await self._release()
+
+    async def _renew(self, body: bytes) -> End:
+        left = self.execution.replay.leftover()
+        if left is not None:
+            self.execution.block(_ended_early(left))
+            return await self._unwound()
+        execution = self.execution
+        now = int(self._services.clock.now() * 1e6)
+        event = Event(execution.seq, EventKind.CONTINUED, "", b"", now, 0, body)
+        try:
+            settled = await self._services.store.claims.settle(execution.claim, Renew(event, execution.children))
+        except LeaseLost:
+            return End(None)
+        except StoreError:
+            return await self._release()
+        return End(RunStatus.READY, settled.woken)
 
     async def _drive(self) -> Any:
         execution, flow = self.execution, self._flow

@@ -18,7 +18,7 @@ from callboard.engine.shape import returned
 class Step(Call):
     """Calls a function. Its effect is only made when there is something to execute: a replay makes a thousand steps."""
 
-    __slots__ = ("_args", "_fn", "_policy", "_timeout")
+    __slots__ = ("_args", "_fn", "_heartbeat", "_policy", "_timeout")
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Step(Call):
         args: tuple[Any, ...],
         timeout: float,
         retry: Retry,
+        heartbeat: float | None = None,
     ) -> None:
         Request.__init__(self, execution, name, digest)
         self._owed = None
@@ -36,6 +37,7 @@ class Step(Call):
         self._args = args
         self._timeout = timeout
         self._policy = retry
+        self._heartbeat = heartbeat
 
     def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded result."""
@@ -48,11 +50,20 @@ class Step(Call):
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Calls the function and journals what it returns."""
         self.full = False
-        self.effect = Effect(self._run, timeout=self._timeout, retry=self._policy, shape=returned(self._fn))
+        self.effect = Effect(
+            self._run,
+            timeout=self._timeout,
+            retry=self._policy,
+            shape=returned(self._fn),
+            heartbeat=self._heartbeat,
+        )
         return await super().perform(branch, place, move)
 
     async def _run(self, attempt: Attempt) -> Any:
+        named = {} if attempt.heartbeat is None else {"heartbeat": attempt.heartbeat}
         if inspect.iscoroutinefunction(self._fn):
-            return await self._fn(*self._args)
-        result = await asyncio.to_thread(self._fn, *self._args)  # what is not async may block, so not on the loop
+            return await self._fn(*self._args, **named)
+        result = await asyncio.to_thread(
+            self._fn, *self._args, **named
+        )  # what is not async may block, so not on the loop
         return await result if inspect.isawaitable(result) else result

@@ -30,6 +30,7 @@ class Worker:
         self._unreleased: list[Claim] = []
         self._wake = asyncio.Event()
         self._alone = False
+        self._exhausted = False  # the last claim has left nothing that this worker could execute
         self._suspects_since: float | None = None
         self._stopping = False
         self._loop_task: asyncio.Task[None] | None = None
@@ -42,9 +43,24 @@ class Worker:
         return self._loop_task is not None
 
     @property
+    def ready(self) -> bool:
+        """True while it claims runs: from its start until it is told to stop."""
+        return self.started and not self._stopping
+
+    @property
     def active(self) -> int:
         """How many runs are being executed."""
         return len(self._active)
+
+    @property
+    def beat_age(self) -> float | None:
+        """Seconds since it last showed that it lives; None before it begins and after it has left."""
+        return self._heartbeat.age
+
+    @property
+    def sweep_age(self) -> float | None:
+        """Seconds since the store answered a sweep; None before the first."""
+        return self._recovery.age
 
     async def start(self) -> None:
         """Announces the worker and begins to claim. Raises StoreError."""
@@ -84,6 +100,10 @@ class Worker:
             runner.execution.released = True
         await self._abandon("killed")
 
+    def due(self, when: float) -> None:
+        """A run waits until then."""
+        self._recovery.due(when)
+
     def nudge(self) -> None:
         """There may be something to claim."""
         self._wake.set()
@@ -115,9 +135,12 @@ class Worker:
         while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
+            heard = self._services.bell.mark()
             try:
                 while await self._claim():
                     pass
+                if self._exhausted:  # a worker that is full leaves what it heard to others
+                    self._services.bell.answered(heard)
                 await self._release_again()
             except StoreError as error:
                 _log.warning("cannot claim, trying again at the next sweep: %s", error)
@@ -126,6 +149,7 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Claims once; True when there may be more to claim at once."""
+        self._exhausted = False
         services = self._services
         free = min(services.settings.concurrency - len(self._active), _BATCH)
         now = services.clock.now()
@@ -136,16 +160,19 @@ class Worker:
                 return await self._claim_suspect(now)
             if services.clock.monotonic() - self._suspects_since > _PATIENCE:
                 return False
-        claimed = await services.store.claims.claim(self.id, list(services.flows), free, now)
+        claimed = await services.store.claims.claim(self.id, list(services.flows), free, now, labels=services.labels)
         for each in claimed:
             self._execute(each)
-        return len(claimed) == free
+        self._exhausted = len(claimed) < free
+        return not self._exhausted
 
     async def _claim_suspect(self, now: float) -> bool:
         """A run whose owners died runs alone: if it kills this worker too, no other run is blamed."""
         services = self._services
         self._suspects_since = None
-        claimed = await services.store.claims.claim(self.id, list(services.flows), 1, now, suspects=True)
+        claimed = await services.store.claims.claim(
+            self.id, list(services.flows), 1, now, suspects=True, labels=services.labels
+        )
         for each in claimed:
             self._alone = True
             self._execute(each)
@@ -154,6 +181,7 @@ class Worker:
     def _execute(self, claimed: Claimed) -> None:
         flow = self._services.flows[f"{claimed.run.flow}@{claimed.run.version}"]
         runner = Runner(claimed, flow, self._services)
+        self._services.metrics.claimed += 1
         self._active[claimed.claim.run_id] = runner
         task = asyncio.get_running_loop().create_task(self._run(claimed.claim, runner))
         self._tasks.add(task)
@@ -172,6 +200,8 @@ class Worker:
         if self._alone or full:
             self._alone = False  # a suspect runs alone, so it is the suspect that has ended
             self._wake.set()
+        if end.status is not None and end.status.ended:
+            self._services.metrics.end(end.status, runner.execution.run.flow)
         self._tell(claim, end)
 
     def _tell(self, claim: Claim, end: End) -> None:

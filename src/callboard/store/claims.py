@@ -9,6 +9,9 @@ from callboard.domain.event import Event
 from callboard.domain.run import Run, RunStatus
 from callboard.store.letter import Letter
 
+SHARE = 1.0  # seconds by which each ready run of a tenant puts the tenant's next one behind other tenants' runs
+AGEING = 60.0  # seconds of waiting that one step of priority is worth
+
 
 class Claim(msgspec.Struct, frozen=True):
     """The right to write to a run until somebody raises its epoch. `number` is the store's own name for the run."""
@@ -54,6 +57,15 @@ class Release(msgspec.Struct, frozen=True):
     """Hand the run back: somebody else goes on with it."""
 
 
+class Renew(msgspec.Struct, frozen=True):
+    """The run begins anew under its own id: `event` (CONTINUED, its body the new input) is the first that later
+    claims load. Letters that were not consumed stay in the inbox, but for those of children: with `orphans`,
+    attached children that live are sent a cancel, and none of them reports to the run that begins anew."""
+
+    event: Event
+    orphans: bool = False
+
+
 class Settled(msgspec.Struct, frozen=True):
     """What settling did. `done` is False only for a Park that was refused because something had arrived.
 
@@ -86,12 +98,31 @@ class Takeover(msgspec.Struct, frozen=True):
 
 class Outlook(msgspec.Struct, frozen=True):
     """What there is to do: ready runs, how many of them are suspects, when the next waiting run is due (epoch
-    seconds), and the inbox counters of the runs that the asking worker owns, by run id."""
+    seconds), the inbox counters of the runs that the asking worker owns, by run id, and how many workers there are."""
 
     ready: int
     suspects: int
     next_due: float | None
     inboxes: dict[str, int]
+    workers: int = 1
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """How much there is, for admission and scaling.
+
+    Attributes:
+        ready: runs that could be claimed.
+        running: runs that a worker has.
+        waiting: runs that wait for a letter or a time.
+        oldest: since when the ready run that waits longest has been ready (epoch seconds); None without any.
+        tenants: ready runs by tenant.
+    """
+
+    ready: int
+    running: int
+    waiting: int
+    oldest: float | None
+    tenants: dict[str, int]
 
 
 class Claims(Protocol):
@@ -110,15 +141,28 @@ class Claims(Protocol):
         ...
 
     async def claim(
-        self, worker_id: str, flows: Sequence[str], limit: int, at: float, *, suspects: bool = False
+        self,
+        worker_id: str,
+        flows: Sequence[str],
+        limit: int,
+        at: float,
+        *,
+        suspects: bool = False,
+        labels: Sequence[str] = (),
     ) -> list[Claimed]:
         """Takes up to `limit` ready runs of these flows (`name@version`), best first, and raises their epochs.
+
+        Best is the lowest rank: the time it became ready, put later for each run of the same tenant that is
+        still to be started before it, and earlier by a minute for each step of priority; so priority ages, and
+        a tenant's backlog does not delay another's first run. Runs that need a label which is not among
+        `labels` are left; so are those of paused tenants and flows, and those beyond the limits on how many
+        of a tenant or flow may run at a time (see callboard.store.controls).
 
         With `suspects`, takes at most one run whose owners died without progress; without, none of those.
         """
         ...
 
-    def settle(self, claim: Claim, end: Park | Finish | Release) -> Awaitable[Settled]:
+    def settle(self, claim: Claim, end: Park | Finish | Release | Renew) -> Awaitable[Settled]:
         """Ends a claim, together with the event in it. Raises LeaseLost."""
         ...
 
@@ -135,6 +179,10 @@ class Claims(Protocol):
 
         A run whose owner died without having appended anything counts a death; at `max_deaths` it is dead.
         """
+        ...
+
+    async def backlog(self) -> Backlog:
+        """How much there is, over all tenants."""
         ...
 
     async def workers(self) -> list[WorkerInfo]:

@@ -1,7 +1,7 @@
 """The journal: append-only rows, each checked against its run's epoch."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -43,6 +43,23 @@ class Journal(Protocol):
 
         Raises LeaseLost when the claim's epoch is no longer the run's, another StoreError when nothing could
         be written. All of it is written, or nothing.
+        """
+        ...
+
+    def transact(
+        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+    ) -> Awaitable[Any]:
+        """Calls `do(connection)` and appends `event(its result)` in the transaction of that connection.
+
+        The event has the number `seq`: its place is in the order of calls, as that of an append; what is
+        appended to this run after the call is written after it. When `do` raises, or `event` does because the
+        result cannot be stored, its writes are undone, `event` is called with the exception, that event is
+        appended alone, and the exception is raised. On PostgreSQL `do` gets an asyncpg connection and is
+        awaited; on SQLite it gets an apsw connection, is a plain function and runs on the writing thread.
+        Serialization failures and deadlocks are tried again. `limit` is how long all of it may take, in
+        seconds: shorter than the lease.
+
+        Returns what `do` returned. Raises what it raised; LeaseLost, and then nothing is written.
         """
         ...
 

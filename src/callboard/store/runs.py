@@ -15,6 +15,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         parent_path: where in the parent's journal the child was asked for; a letter `child:PATH` goes there
             when the child ends, unless `detached`.
+        start_at: the run waits until then (epoch seconds); it is claimed earlier only to be cancelled.
+        needs: only workers with this label execute it.
     """
 
     id: str
@@ -31,6 +33,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     parent_path: str | None = None
     detached: bool = False
+    start_at: float | None = None
+    needs: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -61,6 +65,14 @@ class Runs(Protocol):
 
     async def get(self, tenant: str, run_id: str) -> Run:
         """The run's row. Raises NotFound."""
+        ...
+
+    async def rows(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Run]:
+        """The rows of those of the runs that there are, by id, in one read."""
+        ...
+
+    async def by_key(self, tenant: str, flow: str, keys: Sequence[str]) -> dict[str, str]:
+        """The ids of the flow's runs that these keys made, by key."""
         ...
 
     async def outcomes(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Outcome]:

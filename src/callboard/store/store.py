@@ -5,9 +5,11 @@ from typing import Protocol
 from callboard.store.approvals import Approvals
 from callboard.store.blobs import Blobs
 from callboard.store.claims import Claims
+from callboard.store.controls import Controls
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
 from callboard.store.runs import Runs
+from callboard.store.schedules import Schedules
 
 
 class Store(Protocol):
@@ -41,6 +43,16 @@ class Store(Protocol):
     @property
     def blobs(self) -> Blobs:
         """Large payloads."""
+        ...
+
+    @property
+    def controls(self) -> Controls:
+        """Pauses and limits."""
+        ...
+
+    @property
+    def schedules(self) -> Schedules:
+        """What is to be started when."""
         ...
 
     async def open(self) -> None:

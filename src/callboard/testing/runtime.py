@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
-from callboard.runtime import MEMORY, Flows, Runtime, build, sqlite_store
+from callboard.engine.schedules import Scheduler
+from callboard.runtime import Flows, Runtime, build
 from callboard.settings import EngineSettings, Settings
 from callboard.testing.clock import WindingClock
+from callboard.wiring import MEMORY, sqlite_store
 
 _TICK = 0.002  # seconds of real time between looks
 _QUICK = EngineSettings(sweep=0.05, beat=0.5, lease=5.0, window=1.0, drain=2.0)
@@ -28,6 +30,7 @@ class TestRuntime:
         self._fault = fault
         self.clock = clock
         self.rt: Runtime = self._build()
+        self._scheduler = Scheduler(self.rt.services)
 
     async def run(self, flow: Any, input: Any = None, **options: Any) -> Any:
         """Starts a run and waits for its output."""
@@ -44,8 +47,9 @@ class TestRuntime:
             while quiet < 3:
                 worker = self.rt.worker
                 assert worker is not None
+                due = await self._next_due()
                 outlook = await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))
-                overdue = outlook.next_due is not None and outlook.next_due <= self.clock.now()
+                overdue = due is not None and due <= self.clock.now()
                 quiet = 0 if worker.active or outlook.ready or overdue else quiet + 1
                 await asyncio.sleep(_TICK)
 
@@ -81,6 +85,7 @@ class TestRuntime:
             await old.store.close()
             self.rt = self._build()
             await self.rt.open()
+        self._scheduler = Scheduler(self.rt.services)
 
     def _build(self, old: Runtime | None = None) -> Runtime:
         store = old.store if old is not None else sqlite_store(self._path, self.clock, self._fault)
@@ -89,7 +94,12 @@ class TestRuntime:
     async def _next_due(self) -> float | None:
         worker = self.rt.worker
         assert worker is not None
-        return (await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))).next_due
+        outlook = await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))
+        if not worker.ready:
+            return outlook.next_due
+        # Any number of workers may look after the schedules: this one looks at once, and never between two windings.
+        await self._scheduler.sweep(self.clock.now())
+        return min((due for due in (outlook.next_due, self._scheduler.next_due) if due is not None), default=None)
 
 
 @asynccontextmanager

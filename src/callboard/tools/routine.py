@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.domain.heartbeat import Heartbeat
 from callboard.tools.contract import IdempotencyKey
 from callboard.tools.outcome import failure_of
 
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """A function that a tool calls. `key` names the parameter that receives the idempotency key, if any.
+    """A function that a tool calls. `key` and `heartbeat` name the parameters that receive these, if any.
 
     A function that is not async runs in a thread. A thread cannot be stopped: at its time limit the call
     is given up, and the thread runs on to its end.
@@ -22,17 +23,30 @@ class Routine:
     fn: Callable[..., Any]
     is_async: bool
     key: inspect.Parameter | None = None
+    heartbeat: inspect.Parameter | None = None
 
     @classmethod
-    def of(cls, fn: Callable[..., Any], key: inspect.Parameter | None = None) -> "Routine":
+    def of(
+        cls,
+        fn: Callable[..., Any],
+        key: inspect.Parameter | None = None,
+        heartbeat: inspect.Parameter | None = None,
+    ) -> "Routine":
         """Look at how the function wants to be called. Raises InputInvalid for a generator."""
         call = getattr(fn, "__call__", fn)  # noqa: B004 - of an object, its method is what may be async
         if any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in (fn, call)):
             name = getattr(fn, "__name__", type(fn).__name__)
             raise InputInvalid(f"{name} is a generator", remedy="return the result as one value, a list say")
-        return cls(fn, inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call), key)
+        return cls(fn, inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call), key, heartbeat)
 
-    async def call(self, tool: str, values: Mapping[str, Any], key: str | None, limit: float) -> Any:
+    async def call(
+        self,
+        tool: str,
+        values: Mapping[str, Any],
+        key: str | None,
+        limit: float,
+        heartbeat: Heartbeat | None = None,
+    ) -> Any:
         """Call the function once and return what it returns.
 
         Args:
@@ -40,11 +54,14 @@ class Routine:
             values: arguments by name.
             key: the idempotency key, for a function that takes one.
             limit: seconds.
+            heartbeat: for a function that takes one; by default one that nobody listens to.
 
         Raises ToolFailed by kind, and InputInvalid when the function takes a key and there is none. A
         cancellation from outside goes through untouched.
         """
         arguments = self._with_key(tool, values, key)
+        if self.heartbeat is not None:
+            arguments = {**arguments, self.heartbeat.name: heartbeat or Heartbeat(lambda details: None)}
         timer = asyncio.timeout(limit)
         try:
             async with timer:

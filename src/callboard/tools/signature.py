@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from callboard.domain.errors import InputInvalid
+from callboard.domain.heartbeat import Heartbeat
 from callboard.tools.contract import IdempotencyKey
 
 MISSING = inspect.Parameter.empty
@@ -13,7 +14,7 @@ MISSING = inspect.Parameter.empty
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The parameters that a model fills in, the one that receives the key, and the type returned.
+    """The parameters that a model fills in, those that receive key and heartbeat, and the type returned.
 
     `returns` is MISSING without an annotation.
     """
@@ -21,6 +22,7 @@ class Signature:
     function: str
     parameters: tuple[inspect.Parameter, ...]
     key: inspect.Parameter | None
+    heartbeat: inspect.Parameter | None
     returns: Any
 
     @classmethod
@@ -34,14 +36,17 @@ class Signature:
         read = _inspected(fn, name)
         for parameter in read.parameters.values():
             _refuse_unusable(parameter, name)
-        keys = [p for p in read.parameters.values() if _is_key(p.annotation)]
+        keys = [p for p in read.parameters.values() if _is(IdempotencyKey, p.annotation)]
         if len(keys) > 1:
             raise InputInvalid(
                 f"{name} takes more than one IdempotencyKey: {', '.join(p.name for p in keys)}",
                 remedy="keep one; each call has one key",
             )
-        filled_in = tuple(p for p in read.parameters.values() if p not in keys)
-        return cls(name, filled_in, keys[0] if keys else None, read.return_annotation)
+        beats = [p for p in read.parameters.values() if _is(Heartbeat, p.annotation)]
+        if len(beats) > 1:
+            raise InputInvalid(f"{name} takes more than one Heartbeat", remedy="keep one; each call has one")
+        filled_in = tuple(p for p in read.parameters.values() if p not in keys and p not in beats)
+        return cls(name, filled_in, keys[0] if keys else None, beats[0] if beats else None, read.return_annotation)
 
 
 def _inspected(fn: Callable[..., Any], name: str) -> inspect.Signature:
@@ -76,6 +81,6 @@ def _refuse_unusable(parameter: inspect.Parameter, function: str) -> None:
         )
 
 
-def _is_key(annotation: Any) -> bool:
+def _is(marker: type, annotation: Any) -> bool:
     # Also in a union with None, or annotated with more.
-    return annotation is IdempotencyKey or IdempotencyKey in get_args(annotation)
+    return annotation is marker or marker in get_args(annotation)

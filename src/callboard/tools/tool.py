@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.heartbeat import Heartbeat
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.toolspec import ToolSpec
 from callboard.tools.contract import Applied, NotApplied, Reconciled, SideEffect, Unknown
@@ -37,6 +38,7 @@ class Tool:
         fallback: a function with the same arguments, for when the tool has failed for good.
         reconcile: a function of the key which tells whether a `once` call happened.
         max_result: most bytes of a result's JSON.
+        heartbeat: seconds between two signs of life of a long call at most; None for no such limit.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Tool:
     fallback: Routine | None
     reconcile: Routine | None
     max_result: int
+    heartbeat: float | None = None
 
     @classmethod
     def of(
@@ -64,12 +67,14 @@ class Tool:
         fallback: Callable[..., Any] | None = None,
         reconcile: Callable[..., Any] | None = None,
         max_result: int = 262_144,
+        heartbeat: float | None = None,
     ) -> "Tool":
         """Declare a function, async or not, as a tool.
 
         Name and description are those of the function unless given; parameters are described by the
         docstring's `Args:`. `retry` is three attempts, for a `once` tool one. A parameter annotated
-        `IdempotencyKey` receives the key. `reconcile` takes a key and answers NotApplied, Applied or Unknown.
+        `IdempotencyKey` receives the key; one annotated `Heartbeat`, with `heartbeat` seconds as its limit, what
+        a long call shows life with. `reconcile` takes a key and answers NotApplied, Applied or Unknown.
 
         Raises InputInvalid for a function or a contract that cannot work.
         """
@@ -81,13 +86,14 @@ class Tool:
             description=docstring.description if description is None else description,
             effect=side_effect,
             arguments=Arguments.of(signature, docstring.parameters),
-            routine=Routine.of(fn, signature.key),
+            routine=Routine.of(fn, signature.key, signature.heartbeat),
             result_type=ResultType.of(signature.returns),
             timeout=timeout,
             retry=_usual_retry(side_effect) if retry is None else retry,
             fallback=_fallback(fallback, signature) if fallback else None,
             reconcile=_reconcile(reconcile) if reconcile else None,
             max_result=max_result,
+            heartbeat=heartbeat,
         )
 
     def __post_init__(self) -> None:
@@ -96,6 +102,14 @@ class Tool:
             (self.name in _CHOICES, "auto, none and required have a meaning of their own for models"),
             (not 0 < self.timeout < math.inf, "its timeout must be a number of seconds above zero"),
             (self.retry.attempts < 1, "its retry must allow at least one attempt"),
+            (
+                self.heartbeat is not None and not 0 < self.heartbeat < math.inf,
+                "its heartbeat must be a number of seconds above zero",
+            ),
+            (
+                (self.heartbeat is None) != (self.routine.heartbeat is None),
+                "a heartbeat limit and a parameter annotated Heartbeat belong together",
+            ),
             (self.max_result < 1, "its max_result must be a number of bytes above zero"),
             (
                 self.effect is SideEffect.ONCE and self.retry.attempts > 1,
@@ -126,18 +140,21 @@ class Tool:
         """
         return self.arguments.validate(self.name, arguments)
 
-    async def invoke(self, values: Mapping[str, Any], key: str | None = None) -> Any:
+    async def invoke(
+        self, values: Mapping[str, Any], key: str | None = None, heartbeat: Heartbeat | None = None
+    ) -> Any:
         """Call the function once and return its result as decoding its stored JSON gives it.
 
         Args:
             values: what `validate` returned.
             key: the idempotency key, passed on if the function takes one.
+            heartbeat: passed on if the function takes one.
 
         Raises ToolFailed of kind TIMEOUT, UPSTREAM_REJECTED, UPSTREAM_DOWN (`detail["retry_after"]` has the
         seconds, if known), MALFORMED_RESULT or BUG (`detail["type"]`). A cancellation from outside goes
         through untouched.
         """
-        return await self._result(self.routine, values, key)
+        return await self._result(self.routine, values, key, heartbeat)
 
     async def invoke_fallback(self, values: Mapping[str, Any], key: str | None = None) -> Any:
         """As `invoke`, with the fallback in place of the function. Raises InputInvalid when there is none."""
@@ -165,8 +182,10 @@ class Tool:
                     kind=ErrorKind.MALFORMED_RESULT,
                 )
 
-    async def _result(self, routine: Routine, values: Mapping[str, Any], key: str | None) -> Any:
-        value = await routine.call(self.name, values, key, self.timeout)
+    async def _result(
+        self, routine: Routine, values: Mapping[str, Any], key: str | None, heartbeat: Heartbeat | None = None
+    ) -> Any:
+        value = await routine.call(self.name, values, key, self.timeout, heartbeat)
         return self.result_type.storable(self.name, value, self.max_result)
 
 

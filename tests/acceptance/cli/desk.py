@@ -65,7 +65,7 @@ class Desk:
         """The lines of `out.jsonl`."""
         return [json.loads(line) for line in (self.folder / "out.jsonl").read_text().splitlines()]
 
-    def json(self, *args: str, expect: int = 0) -> list[dict[str, Any]]:
+    def json(self, *args: str, expect: int | None = 0) -> list[dict[str, Any]]:
         """What a verb prints with `--json`."""
         found: list[dict[str, Any]] = json.loads(self(*args, "--json", expect=expect).stdout)
         return found

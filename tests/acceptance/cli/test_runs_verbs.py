@@ -111,11 +111,11 @@ def test_requeue_by_id_and_by_status(story: tuple[Desk, dict[str, str]]) -> None
         {"id": ids["fail"], "status": "ready", "error": None}
     ]
     desk.run(expect=1)
-    assert [each["id"] for each in desk.json("runs", "requeue", "--status", "failed")] == [ids["fail"]]
+    assert desk.json("runs", "requeue", "--status", "failed", "--yes") == [{"found": 1, "requeued": 1, "refused": 0}]
     mixed = desk.json("runs", "requeue", ids["fine"], "nobody", expect=1)
     assert [each["status"] for each in mixed] == [None, None]
-    assert desk.json("runs", "requeue", "--status", "dead") == []
-    for wrong in ((), (ids["fail"], "--status", "failed"), ("--status", "waiting")):
+    assert desk.json("runs", "requeue", "--status", "dead") == [{"found": 0, "requeued": 0, "refused": 0}]
+    for wrong in ((), (ids["fail"], "--status", "failed"), ("--status", "waiting"), (ids["fail"], "--flow", "flow")):
         assert desk("runs", "requeue", *wrong, expect=2).stderr
 
 

@@ -16,8 +16,9 @@ import apsw
 import callboard as cb
 from callboard.domain.event import EventKind
 from callboard.engine.clock import SystemClock
-from callboard.runtime import build, sqlite_store
+from callboard.runtime import build
 from callboard.settings import EngineSettings, Settings
+from callboard.wiring import sqlite_store
 
 ENGINE = EngineSettings(sweep=0.05, beat=0.1, lease=0.8, window=0.3, drain=1.0, max_deaths=3)
 

@@ -27,7 +27,7 @@ class Ear:
 
     async def hears(self, *hints: Hint, ring: Callable[[], object] | None = None) -> None:
         """Waits until it has heard all of these; rings again and again, if told how, since hints may be lost."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             while not set(hints) <= set(self.heard):
                 if ring is not None:
                     ring()
@@ -39,9 +39,16 @@ async def quiet() -> None:
     await asyncio.sleep(0.02)
 
 
+async def until(done: Callable[[], object]) -> None:
+    """Waits for something that another task brings about."""
+    async with asyncio.timeout(20):
+        while not done():
+            await quiet()
+
+
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
 def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    made: Adapter = request.param(tmp_path)
+    made: Adapter = request.param(tmp_path, request)
     return made
 
 

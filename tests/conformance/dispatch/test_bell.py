@@ -146,20 +146,68 @@ async def test_all_other_processes_hear_and_the_one_that_rings_hears_once(
     ears = [Ear() for _ in bells]
     for each, ear in zip(bells, ears, strict=True):
         each.listen(ear)
-    bell.ring([hint(0)])  # from now on it knows the others
+    known, news = hint(0, News.ENDED), [hint(1, News.INBOX), hint(2, News.ENDED), hint(3, News.STREAM)]
+    bell.ring([known])  # from now on it knows the others
     for ear in ears:
-        await ear.hears(hint(0), ring=lambda: bell.ring([hint(0)]))
+        await ear.hears(known, ring=lambda: bell.ring([known]))
+    await quiet()
     for ear in ears:
         ear.batches.clear()
-    bell.ring([hint(1), hint(2)])
+    bell.ring(news)
     for ear in ears:
-        await ear.hears(hint(1), hint(2))
-        assert ear.heard == [hint(1), hint(2)]
+        await ear.hears(*news)
+        assert ear.heard == news
+
+
+@pytest.mark.parametrize("priority", [-1, 0, 1])
+async def test_of_runs_that_are_ready_another_process_hears(
+    bell: Bell, other: Bell, make_bell: MakeBell, priority: int
+) -> None:
+    ears = [Ear(), Ear()]
+    for each, ear in zip((other, await make_bell()), ears, strict=True):
+        each.listen(ear)
+
+    def answer(hints: list[Hint]) -> None:
+        for each in (bell, other):
+            each.answered(each.mark())
+
+    bell.listen(answer)
+    async with asyncio.timeout(10):
+        while not any(ear.heard for ear in ears):
+            bell.ring([Hint(News.READY, IDS[n], priority) for n in range(20)])
+            await quiet()
+    assert {h.news for ear in ears for h in ear.heard} == {News.READY}
+    assert {h.run_id for ear in ears for h in ear.heard} <= set(IDS[:20])
+
+
+async def test_what_is_rung_before_it_closes_is_heard(bell: Bell, other: Bell, ear: Ear) -> None:
+    other.listen(ear)
+    await ear.hears(hint(0, News.ENDED), ring=lambda: bell.ring([hint(0, News.ENDED)]))
+    bell.ring([hint(1, News.ENDED)])
+    await bell.close()
+    await ear.hears(hint(1, News.ENDED))
+
+
+async def test_a_bell_that_reaches_others_is_healthy(bell: Bell) -> None:
+    assert bell.healthy
+    bell.ring([hint()])
+    await quiet()
+    assert bell.healthy
+
+
+async def test_answering_what_was_never_heard_harms_nothing(bell: Bell, ear: Ear) -> None:
+    bell.answered(bell.mark())
+    bell.listen(ear)
+    bell.ring([hint()])
+    await ear.hears(hint())
+    bell.answered(bell.mark())
+    bell.answered(bell.mark() + 7)
 
 
 async def test_a_burst_reaches_another_process_in_order(bell: Bell, other: Bell, ear: Ear) -> None:
     other.listen(ear)
-    await ear.hears(hint(0), ring=lambda: bell.ring([hint(0)]))
+    await ear.hears(hint(0, News.ENDED), ring=lambda: bell.ring([hint(0, News.ENDED)]))
+    await quiet()
     ear.batches.clear()
     burst = [hint(n, News.INBOX) for n in range(1, 1_001)]
     bell.ring(burst)

@@ -1,20 +1,22 @@
 """An open store on each database, and a second one that sees the same database as another process would."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from callboard.store.store import Store
 from tests.conformance.store.adapters import ADAPTERS, Adapter
 from tests.conformance.store.play import ANNA, BEN, T0
+from tests.conformance.store.postgres_home import postgres_bouncer, postgres_home
+
+__all__ = ["postgres_bouncer", "postgres_home"]
 
 MakeStore = Callable[[], Awaitable[Store]]
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.name)
-def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    made: Adapter = request.param(tmp_path)
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    made: Adapter = request.param.make(request)
     return made
 
 

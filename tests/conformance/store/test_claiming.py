@@ -76,8 +76,8 @@ async def test_higher_priority_goes_first_and_then_the_longest_waiting(store: St
     third = await start(store, priority=0, at=T0 + 1)
     fourth = await start(store, priority=0, at=T0 + 2)
     last = await start(store, priority=-1, at=T0)
-    second = await start(store, priority=5, at=T0 + 9)
     first = await start(store, priority=5, at=T0 + 3)
+    second = await start(store, priority=5, at=T0 + 9)
     order = [(await claimed_ids(store, 1))[0] for _ in range(5)]
     assert order == [first, second, third, fourth, last]
 

@@ -6,6 +6,7 @@ from callboard.domain.errors import NotFound
 from callboard.domain.run import Outcome, RunStatus
 from callboard.store.store import Store
 from tests.conformance.store.play import (
+    STRANGER,
     TENANT,
     child_of,
     ended,
@@ -88,6 +89,25 @@ async def test_filters_narrow_each_other(store: Store) -> None:
     newest = await start(store, flow="order", labels={"team": "blue"})
     by = {"flow": "pay", "labels": {"team": "blue"}, "status": RunStatus.READY, "before": newest}
     assert await found(store, **by) == [wanted]
+
+
+async def test_rows_of_many_runs_are_read_at_once(store: Store) -> None:
+    ids = [await start(store, labels={"n": str(n)}) for n in range(50)]
+    strange = await start(store, tenant=STRANGER)
+    rows = await store.runs.rows(TENANT, [*ids, ids[0], new_id(), strange])
+    assert rows.keys() == set(ids)
+    assert rows[ids[7]] == await store.runs.get(TENANT, ids[7])
+    assert await store.runs.rows(TENANT, []) == {}
+
+
+async def test_runs_are_found_by_the_keys_that_made_them(store: Store) -> None:
+    first, second = await start(store, key="a"), await start(store, key="b'\\\"")
+    await start(store, key="c", flow="pay")
+    await start(store, key="d", tenant=STRANGER)
+    await start(store)
+    keys = ["a", "b'\\\"", "c", "d", "e", "a"]
+    assert await store.runs.by_key(TENANT, "order", keys) == {"a": first, "b'\\\"": second}
+    assert await store.runs.by_key(TENANT, "order", []) == {}
 
 
 async def test_runs_are_counted_by_status(store: Store) -> None:

@@ -5,6 +5,7 @@ import pytest
 from callboard.domain.errors import Conflict, InputInvalid, NotFound
 from callboard.domain.event import EventKind
 from callboard.domain.run import Run, RunStatus
+from callboard.store.claims import Renew
 from callboard.store.store import Store
 from tests.conformance.store.play import (
     ANNA,
@@ -170,3 +171,29 @@ async def test_a_run_is_not_forked_where_it_has_no_event(store: Store, at_seq: i
 async def test_an_unknown_run_is_not_forked(store: Store) -> None:
     with pytest.raises(NotFound):
         await fork(store, new_id(), 0)
+
+
+async def test_an_effect_that_is_done_again_after_a_requeue_is_open_again(store: Store) -> None:
+    held = await running(store)
+    await store.journal.append(held, [event(1, EventKind.INTENT, "1:pay"), event(2, EventKind.FAILED, "1:pay")])
+    await store.claims.settle(held, end(3, RunStatus.FAILED))
+    await store.runs.requeue(TENANT, held.run_id, "", LATER)
+    held = (await claim(store, held.run_id)).claim
+    await store.journal.append(held, [event(5, EventKind.INTENT, "1:pay")])
+    with pytest.raises(Conflict, match="1:pay"):
+        await fork(store, held.run_id, 5)
+    await fork(store, held.run_id, 4)
+
+
+async def test_a_fork_of_a_run_that_began_anew_loads_what_came_since(store: Store) -> None:
+    held = await running(store)
+    await store.journal.append(held, [event(1, EventKind.INTENT, "1:pay"), event(2, EventKind.DONE, "1:pay")])
+    await store.claims.settle(held, Renew(event(3, EventKind.CONTINUED, "", b'{"n":2}')))
+    held = (await claim(store, held.run_id)).claim
+    await store.journal.append(held, [event(4), event(5, EventKind.INTENT, "1:pay")])
+    with pytest.raises(Conflict, match="1:pay"):  # the outcome before belongs to another effect of that name
+        await fork(store, held.run_id, 5)
+    late, early = await fork(store, held.run_id, 4), await fork(store, held.run_id, 2)
+    found = {c.run.id: [e.seq for e in c.events] for c in await store.claims.claim(ANNA, FLOWS, 10, LATER)}
+    assert found == {late.id: [3, 4, 5], early.id: [0, 1, 2, 3]}
+    assert [e.seq for e in await journal_of(store, late.id)] == [0, 1, 2, 3, 4, 5]

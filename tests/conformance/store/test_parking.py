@@ -183,7 +183,7 @@ async def test_a_letter_ends_the_wait_and_its_time_limit(store: Store) -> None:
 
 
 async def test_the_outlook_tells_what_there_is_to_do(store: Store) -> None:
-    assert await store.claims.outlook(ANNA) == Outlook(0, 0, None, {})
+    assert await store.claims.outlook(ANNA) == Outlook(0, 0, None, {}, 1)
     mine = await running(store)
     await running(store, BEN)
     for _ in range(2):
@@ -192,4 +192,4 @@ async def test_the_outlook_tells_what_there_is_to_do(store: Store) -> None:
     await waiting(store, wake_at=T0 + 30)
     await start(store)
     await start(store)
-    assert await store.claims.outlook(ANNA) == Outlook(2, 0, T0 + 30, {mine.run_id: 2})
+    assert await store.claims.outlook(ANNA) == Outlook(2, 0, T0 + 30, {mine.run_id: 2}, 2)

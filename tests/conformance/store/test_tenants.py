@@ -30,6 +30,7 @@ from tests.conformance.store.play import (
 
 BODY = b'"%s"' % (b"secret" * 5_000)
 HASH = hashlib.sha256(BODY).hexdigest()
+KEY = "the key of TENANT's run"
 FAR = 4_000_000_000.0
 
 # What a stranger may try with the run, the question and the payload of another tenant.
@@ -48,6 +49,8 @@ REFUSED: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
 EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "runs.find": lambda s, *_: s.runs.find(STRANGER),
     "runs.counts": lambda s, *_: s.runs.counts(STRANGER),
+    "runs.rows": lambda s, run, _: s.runs.rows(STRANGER, [run]),
+    "runs.by_key": lambda s, *_: s.runs.by_key(STRANGER, "order", [KEY]),
     "runs.outcomes": lambda s, run, _: s.runs.outcomes(STRANGER, [run]),
     "approvals.find": lambda s, run, _: s.approvals.find(STRANGER, run_id=run),
 }
@@ -56,7 +59,7 @@ ELSEWHERE = {"runs.start", "runs.purge"}  # take a tenant and no id; tested wher
 
 async def secret_run(store: Store) -> tuple[str, str]:
     """A blocked run of TENANT with a large payload, an open question and an open inbox; the ids of both."""
-    held = await running(store, input=BODY)
+    held = await running(store, input=BODY, key=KEY)
     question = await asked(store, held)
     await store.claims.settle(held, end(2, RunStatus.BLOCKED))
     return held.run_id, question

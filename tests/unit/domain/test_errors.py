@@ -10,19 +10,18 @@ import pytest
 from callboard.domain import errors
 from callboard.domain.errors import (
     CallboardError,
-    Cancelled,
     ErrorKind,
     ErrorRecord,
     Failure,
     LimitReached,
     NotFound,
-    Parked,
     RunCancelled,
     RunFailed,
     TimedOut,
     ToolFailed,
     failure_from,
 )
+from callboard.domain.suspension import Cancelled, Parked
 
 E = TypeVar("E", bound=CallboardError)
 

@@ -68,6 +68,8 @@ def test_the_numbers_of_stored_event_kinds_never_change() -> None:
         "PATCHED": 8,
         "REQUEUED": 9,
         "FORKED": 10,
+        "CONTINUED": 11,
+        "BEAT": 12,
         "RUN_SUCCEEDED": 20,
         "RUN_FAILED": 21,
         "RUN_CANCELLED": 22,

@@ -7,7 +7,7 @@ import pytest
 
 import callboard as cb
 from callboard.domain.errors import ErrorKind, InputInvalid, Unencodable
-from callboard.settings import EngineSettings, from_environment
+from callboard.settings import EngineSettings, Settings, from_environment
 from callboard.testing import runtime
 from tests.unit.engine.play import Counter, failure, requeue
 
@@ -159,6 +159,35 @@ def test_a_bound_of_nothing_is_refused(name: str) -> None:
 def test_the_window_must_be_shorter_than_the_lease() -> None:
     with pytest.raises(InputInvalid, match="not shorter than lease"):
         EngineSettings(window=10.0, lease=10.0)
+
+
+def test_what_a_worker_is_can_be_set_from_the_environment() -> None:
+    names = {"DISPATCH": "redis://host/0", "LABELS": " gpu, eu,", "LISTEN": ":8081", "MAX_READY_AGE": "60"}
+    settings = from_environment({f"CALLBOARD_{name}": value for name, value in names.items()})
+    assert (settings.dispatch, settings.labels, settings.listen) == ("redis://host/0", ("gpu", "eu"), ":8081")
+    assert settings.engine.max_ready_age == 60.0
+    assert from_environment({}).labels == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "place"),
+    [
+        ("sqlite://", None, "sqlite://"),
+        ("sqlite:///:memory:", None, "sqlite:///:memory:"),
+        ("sqlite:////data/a@b.db", "/data/a@b.db", "sqlite:////data/a@b.db"),
+        ("postgresql://me:secret@host:5432/db?password=secret", None, "postgresql://me@host:5432/db"),
+        ("postgresql://host/db?password=secret", None, "postgresql://host/db"),
+    ],
+)
+def test_a_store_is_shown_without_its_password(url: str, file: str | None, place: str) -> None:
+    settings = Settings(store=url)
+    assert (settings.file, settings.place) == (file, place)
+
+
+@pytest.mark.parametrize("name", ["max_ready", "max_ready_tenant", "max_ready_age"])
+def test_a_queue_has_room_for_somebody(name: str) -> None:
+    with pytest.raises(InputInvalid, match=f"{name}=0"):
+        EngineSettings(**{name: 0})
 
 
 def test_bounds_can_be_set_from_the_environment_and_a_wrong_one_is_named() -> None:

@@ -1,18 +1,16 @@
-"""The verbs that act on runs: fork, signal, cancel, requeue, purge."""
+"""The verbs that act on runs: fork, signal, cancel, purge. `requeue` has a file of its own."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callboard.apps.cli import failure, options, reading
+from callboard.apps.cli import options, reading
 from callboard.apps.cli.desk import ask
 
 if TYPE_CHECKING:
     from callboard.runtime import Runtime
 
 _GRACE = 3_600.0  # seconds for which a payload without a run is kept: an append in flight may be about to use it
-
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the journal.")]
 
 
 def fork(
@@ -51,7 +49,7 @@ def signal(
 
 def cancel(
     run_id: options.RunId,
-    reason: Reason = "",
+    reason: options.Reason = "",
     store: options.Store = None,
     tenant: options.Tenant = None,
     as_json: options.AsJson = False,
@@ -62,46 +60,6 @@ def cancel(
         return {"id": run_id, "status": await rt.commands.cancel(rt.settings.tenant, run_id, reason)}
 
     _show([ask(store, tenant, work)], as_json)
-
-
-def requeue(
-    run_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of runs.")] = None,
-    status: Annotated[
-        str | None, typer.Option("--status", metavar="S", help="All runs that are failed, dead or blocked.")
-    ] = None,
-    reason: Reason = "",
-    store: options.Store = None,
-    tenant: options.Tenant = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Let failed, dead or blocked runs go on after their last recorded effect."""
-    from callboard.domain.errors import Conflict, InputInvalid, NotFound
-    from callboard.domain.run import REQUEUEABLE
-
-    wanted = reading.run_status(status) if status else None
-    if bool(run_ids) == bool(wanted):
-        raise InputInvalid("requeue was given no runs, or ids and --status", remedy="name ids, or one --status")
-    if wanted is not None and wanted not in REQUEUEABLE:
-        raise InputInvalid(f"runs that are {wanted} cannot be requeued", remedy="use failed, dead or blocked")
-
-    async def one(rt: "Runtime", run_id: str) -> dict[str, Any]:
-        try:
-            run = await rt.commands.requeue(rt.settings.tenant, run_id, reason)
-        except (NotFound, Conflict) as error:
-            return {"id": run_id, "status": None, "error": str(error)}
-        return {"id": run_id, "status": run.status, "error": None}
-
-    async def work(rt: "Runtime") -> list[dict[str, Any]]:
-        from callboard.apps.cli.paging import pages
-
-        if run_ids:
-            return [await one(rt, run_id) for run_id in run_ids]
-        return [await one(rt, run.id) async for page in pages(rt, status=wanted) for run in page]
-
-    done = ask(store, tenant, work)
-    _show(done, as_json)
-    if any(each["error"] for each in done):
-        raise typer.Exit(failure.NOT_ALL_SUCCEEDED)
 
 
 def purge(

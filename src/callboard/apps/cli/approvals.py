@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from callboard.apps.cli import options, reading
+from callboard.apps.cli import options, person, reading
 from callboard.apps.cli.desk import ask
 
 if TYPE_CHECKING:
@@ -96,26 +96,15 @@ def _decide(
     from callboard.apps.cli import show
 
     decision: ApprovalStatus = reading.approval_status(status)
-    person = by or _user()
+    name = person.user(by)
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        after = await rt.commands.decide(rt.settings.tenant, approval_id, decision, value=value, by=person, note=note)
+        after = await rt.commands.decide(rt.settings.tenant, approval_id, decision, value=value, by=name, note=note)
         run_id = (await rt.store.approvals.get(rt.settings.tenant, approval_id)).run_id
-        return {"id": approval_id, "status": decision, "by": person, "run_id": run_id, "run_status": after}
+        return {"id": approval_id, "status": decision, "by": name, "run_id": run_id, "run_status": after}
 
     done = ask(store, tenant, work)
     if as_json:
         show.objects([done])
     else:
         show.table(tuple(done), [tuple(done.values())])
-
-
-def _user() -> str:
-    from getpass import getuser
-
-    from callboard.domain.errors import InputInvalid
-
-    try:
-        return getuser()
-    except (KeyError, OSError) as error:  # a container may run under a number without a name
-        raise InputInvalid("nobody knows who decides", why="this user has no name", remedy="add --by NAME") from error

@@ -1,7 +1,8 @@
 """Where verbs meet a runtime: settings out of options, and a runtime that only looks and writes."""
 
+import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from callboard.runtime import Flow, Runtime
@@ -17,35 +18,67 @@ class _NoApp:
         """None."""
         return ()
 
+    def schedules(self) -> "tuple[Any, ...]":
+        """None."""
+        return ()
+
     async def opened(self, settings: "Settings") -> None:
         """Nothing to open."""
 
 
-def settings(store: str | None, tenant: str | None, concurrency: int | None = None) -> "Settings":
+def settings(
+    store: str | None,
+    tenant: str | None,
+    concurrency: int | None = None,
+    *,
+    dispatch: str | None = None,
+    labels: list[str] | None = None,
+    listen: str | None = None,
+) -> "Settings":
     """The environment's settings, and over them what the options say. Raises InputInvalid."""
     import msgspec
 
     from callboard.settings import from_environment
 
     chosen = from_environment()
-    if store is not None:
-        chosen = msgspec.structs.replace(chosen, store=store)
-    if tenant is not None:
-        chosen = msgspec.structs.replace(chosen, tenant=tenant)
+    given = {"store": store, "tenant": tenant, "dispatch": dispatch, "listen": listen}
+    chosen = msgspec.structs.replace(chosen, **{name: value for name, value in given.items() if value is not None})
+    if labels:
+        chosen = msgspec.structs.replace(chosen, labels=tuple(labels))
     if concurrency is not None:
         engine = msgspec.structs.replace(chosen.engine, concurrency=concurrency)
         chosen = msgspec.structs.replace(chosen, engine=engine)
     return chosen
 
 
-def ask(store: str | None, tenant: str | None, work: "Callable[[Runtime], Awaitable[T]]") -> T:
-    """Opens the store without a worker, does the work, and closes it. Raises what the work raises."""
+def ask(
+    store: str | None, tenant: str | None, work: "Callable[[Runtime], Awaitable[T]]", *, operator: bool = False
+) -> T:
+    """Opens the store without a worker, does the work, and closes it; as an operator, with all tenants in sight.
+
+    Raises what the work raises; StoreUnavailable when there is no such store: whoever looks for runs does not
+    want an empty one made.
+    """
     import asyncio
 
     from callboard.runtime import open as open_runtime
 
+    chosen = settings(store, tenant)
+    _check(chosen)
+
     async def asked() -> T:
-        async with open_runtime(_NoApp(), worker=False, settings=settings(store, tenant)) as rt:
+        async with open_runtime(_NoApp(), worker=False, operator=operator, settings=chosen) as rt:
             return await work(rt)
 
     return asyncio.run(asked())
+
+
+def _check(chosen: "Settings") -> None:
+    from callboard.domain.errors import StoreUnavailable
+
+    if chosen.file is not None and not os.path.exists(chosen.file):
+        raise StoreUnavailable(
+            f"there is no store {chosen.file}",
+            why="no run was ever started there",
+            remedy="name another with --store or $CALLBOARD_STORE; callboard run and callboard worker make new ones",
+        )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOW_DISK = 1_000_000_000
 _SHOWN = 20  # dead letters
+_NEAR = 0.8  # of a limit
 
 Fact = dict[str, Any]
 
@@ -23,7 +24,7 @@ def doctor(store: options.Store = None, tenant: options.Tenant = None, as_json: 
     """Check the store, its workers and its runs; exits with 1 if there is something to do."""
     from callboard.apps.cli import show
 
-    found = ask(store, tenant, _examine)
+    found = ask(store, tenant, _examine, operator=True)
     if as_json:
         show.objects(found)
     else:
@@ -38,7 +39,10 @@ async def _examine(rt: "Runtime") -> list[Fact]:
         _fact("python", platform.python_version()),
         *_store(facts),
         *await _workers(rt),
+        *await _queue(rt),
+        *await _controls(rt),
         *await _runs(rt),
+        *await _schedules(rt),
     ]
 
 
@@ -67,6 +71,32 @@ async def _workers(rt: "Runtime") -> list[Fact]:
     return found
 
 
+async def _queue(rt: "Runtime") -> list[Fact]:
+    """How near the queue, over all tenants, is to where starts are refused."""
+    found, limits = await rt.store.claims.backlog(), rt.settings.engine
+    longest = max(found.tenants.values(), default=0)
+    near = found.ready > _NEAR * limits.max_ready or longest > _NEAR * limits.max_ready_tenant
+    facts = [
+        _fact("queue", found.ready, "starts are soon refused: add workers, or see callboard queue" if near else "")
+    ]
+    if found.oldest is not None:
+        age = max(0.0, rt.services.clock.now() - found.oldest)
+        late = limits.max_ready_age is not None and age > _NEAR * limits.max_ready_age
+        facts.append(_fact("oldest ready run", f"ready for {age:.1f}s", "add workers" if late else "") | {"age": age})
+    return facts
+
+
+async def _controls(rt: "Runtime") -> list[Fact]:
+    """What somebody holds back on purpose: shown, because it is easily forgotten, but nothing to mend."""
+    found = []
+    for each in await rt.store.controls.all():
+        what = ["paused"] if each.paused else []
+        if each.running is not None:
+            what.append(f"at most {each.running} runs at a time")
+        found.append(_fact(f"{each.scope} {each.name}", f"{', '.join(what)}, by {each.by}"))
+    return found
+
+
 async def _runs(rt: "Runtime") -> list[Fact]:
     from callboard.domain.run import RunStatus
 
@@ -85,6 +115,19 @@ async def _runs(rt: "Runtime") -> list[Fact]:
         why = run.error.message if run.error else ""
         found.append(_fact("dead letter", f"{run.id} {run.flow}", f"callboard runs events {run.id}") | {"error": why})
     return found
+
+
+async def _schedules(rt: "Runtime") -> list[Fact]:
+    """Schedules that are late; what waits for a run or is paused goes as somebody wanted it."""
+    return [
+        _fact(
+            f"schedule {each.name}",
+            f"was due {rt.services.clock.now() - each.next_at:.0f}s ago",
+            f"start a worker that has the flow {each.flow}; if there is one, its log says what is wrong",
+        )
+        for each in await rt.schedules.list()
+        if await rt.schedules.standing(each) == "late"
+    ]
 
 
 def _fact(name: str, value: object, remedy: str = "") -> Fact:

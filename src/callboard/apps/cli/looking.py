@@ -1,4 +1,4 @@
-"""The verbs that look at runs: list, show, events."""
+"""The verbs that look at runs: list, show, events, dead."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,6 +99,39 @@ def list_events(
                 put(event_object(event))
 
     ask(store, tenant, work)
+
+
+def list_dead(
+    limit: options.Limit = 50,
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List dead letters: runs that were given up because workers kept dying on them, newest first."""
+    from callboard.apps.cli import show
+    from callboard.apps.cli.facts import run_object
+    from callboard.apps.cli.paging import pages
+    from callboard.domain.run import RunStatus
+
+    async def work(rt: "Runtime") -> list[dict[str, Any]]:
+        now = rt.services.clock.now()
+        return [
+            run_object(run) | {"age": None if run.finished_at is None else max(0.0, now - run.finished_at)}
+            for run in [run async for page in pages(rt, limit, status=RunStatus.DEAD) for run in page]
+        ]
+
+    found = ask(store, tenant, work)
+    if as_json:
+        show.objects(found)
+        return
+    show.table(
+        ("id", "flow", "deaths", "dead since", "why"),
+        [
+            (r["id"], f"{r['flow']}@{r['version']}", r["deaths"], show.when(r["finished_at"]),
+             r["error"] and r["error"]["message"])
+            for r in found
+        ],
+    )  # fmt: skip
 
 
 async def _whole(rt: "Runtime", run_id: str) -> dict[str, Any]:

@@ -23,4 +23,5 @@ Concurrency = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the journal.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]

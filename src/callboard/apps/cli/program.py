@@ -5,12 +5,25 @@ from typing import Annotated
 
 import typer
 
-from callboard.apps.cli.acting import cancel, fork, purge, requeue, signal
+from callboard.apps.cli.acting import cancel, fork, purge, signal
 from callboard.apps.cli.approvals import approve, edit, list_approvals, reject
+from callboard.apps.cli.control import controls, limit, pause, resume
+from callboard.apps.cli.db import migrate, status
 from callboard.apps.cli.doctor import doctor
 from callboard.apps.cli.failure import tell
-from callboard.apps.cli.looking import list_events, list_runs, show_run
+from callboard.apps.cli.fleet import queue, workers
+from callboard.apps.cli.looking import list_dead, list_events, list_runs, show_run
+from callboard.apps.cli.requeue import requeue
 from callboard.apps.cli.run import run
+from callboard.apps.cli.schedules import (
+    list_schedules,
+    pause_schedule,
+    put_schedule,
+    remove_schedule,
+    resume_schedule,
+    show_schedule,
+    trigger_schedule,
+)
 from callboard.apps.cli.worker import worker
 
 
@@ -27,16 +40,27 @@ def _group(summary: str) -> typer.Typer:
 program = _group("Durable multi-agent LLM runs: every call on the record.")
 _runs = _group("Look at runs, and act on them.")
 _approvals = _group("Questions to people, and their answers.")
+_schedules = _group("Runs that are started again and again.")
+_db = _group("The schema of a PostgreSQL store.")
 program.add_typer(_runs, name="runs")
 program.add_typer(_approvals, name="approvals")
+program.add_typer(_schedules, name="schedules")
+program.add_typer(_db, name="db")
 
 for _tree, _name, _verb in (
     (program, "run", run),
     (program, "worker", worker),
+    (program, "workers", workers),
+    (program, "queue", queue),
+    (program, "pause", pause),
+    (program, "resume", resume),
+    (program, "limit", limit),
+    (program, "controls", controls),
     (program, "doctor", doctor),
     (_runs, "list", list_runs),
     (_runs, "show", show_run),
     (_runs, "events", list_events),
+    (_runs, "dead", list_dead),
     (_runs, "fork", fork),
     (_runs, "signal", signal),
     (_runs, "cancel", cancel),
@@ -46,6 +70,15 @@ for _tree, _name, _verb in (
     (_approvals, "approve", approve),
     (_approvals, "reject", reject),
     (_approvals, "edit", edit),
+    (_schedules, "list", list_schedules),
+    (_schedules, "show", show_schedule),
+    (_schedules, "put", put_schedule),
+    (_schedules, "pause", pause_schedule),
+    (_schedules, "resume", resume_schedule),
+    (_schedules, "remove", remove_schedule),
+    (_schedules, "trigger", trigger_schedule),
+    (_db, "migrate", migrate),
+    (_db, "status", status),
 ):
     _tree.command(_name)(_verb)
 

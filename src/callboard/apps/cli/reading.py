@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from callboard.domain.run import RunStatus
-    from callboard.runtime import ApprovalStatus
+    from callboard.runtime import ApprovalStatus, Scope
 
 T = TypeVar("T", bound=StrEnum)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -24,6 +24,13 @@ def approval_status(text: str) -> "ApprovalStatus":
     from callboard.runtime import ApprovalStatus
 
     return _named(ApprovalStatus, text)
+
+
+def scope(text: str) -> "Scope":
+    """What a control is about, by its name."""
+    from callboard.runtime import Scope
+
+    return _named(Scope, text, "")
 
 
 def json_value(text: str, option: str) -> Any:
@@ -64,10 +71,10 @@ def duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def _named(kind: type[T], text: str) -> T:
+def _named(kind: type[T], text: str, option: str = "--status ") -> T:
     from callboard.domain.errors import InputInvalid
 
     try:
         return kind(text.lower())
     except ValueError:
-        raise InputInvalid(f"--status {text!r} is unknown", remedy=f"use one of {', '.join(kind)}") from None
+        raise InputInvalid(f"{option}{text!r} is unknown", remedy=f"use one of {', '.join(kind)}") from None

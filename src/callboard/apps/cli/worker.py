@@ -16,26 +16,62 @@ if TYPE_CHECKING:
 def worker(
     target: Annotated[str, typer.Argument(metavar="MODULE[:APP]", help="Where the app is.")],
     store: options.Store = None,
+    dispatch: Annotated[
+        str | None,
+        typer.Option(
+            "--dispatch", metavar="URL", help="What rings for workers. Default: $CALLBOARD_DISPATCH, else the store."
+        ),
+    ] = None,
     concurrency: options.Concurrency = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="L", help="What this worker offers to runs that need it; repeatable."),
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            "--health-port", metavar="N", min=0, max=65_535, help="Answer /livez, /readyz and /metrics on this port."
+        ),
+    ] = None,
+    grace: Annotated[
+        float,
+        typer.Option(
+            "--grace", metavar="S", min=0.0, help="Seconds between no longer being ready and claiming no more."
+        ),
+    ] = 0.0,
 ) -> None:
     """Execute runs until SIGTERM or Ctrl-C; effects in flight then finish, a second signal ends it at once."""
     import asyncio
 
     from callboard.apps.cli import load
 
-    asyncio.run(_work(load.app(target), settings(store, None, concurrency)))
+    listen = None if health_port is None else f":{health_port}"
+    chosen = settings(store, None, concurrency, dispatch=dispatch, labels=label, listen=listen)
+    asyncio.run(_work(load.app(target), chosen, grace))
 
 
-async def _work(app: "Flows", chosen: "Settings") -> None:
+async def _work(app: "Flows", chosen: "Settings", grace: float) -> None:
     import asyncio
 
+    from callboard.apps.cli.probes import probing
     from callboard.apps.cli.stop import on_signal
     from callboard.runtime import open as open_runtime
 
     told = asyncio.Event()
-    with on_signal(told.set):
-        async with open_runtime(app, settings=chosen) as rt:
-            assert rt.worker is not None
-            flows = ", ".join(sorted(flow.full_name for flow in app.flows()))
-            print(f"worker {rt.worker.id} on {chosen.store} runs: {flows}", file=sys.stderr, flush=True)
-            await told.wait()
+    with probing(chosen.listen) as probes:
+
+        def leave() -> None:
+            if probes is not None:
+                probes.leaving = True  # before anything else: who sends work here is to hear of it first
+            told.set()
+
+        with on_signal(leave):
+            async with open_runtime(app, settings=chosen) as rt:
+                assert rt.worker is not None
+                flows = ", ".join(sorted(flow.full_name for flow in app.flows()))
+                print(f"worker {rt.worker.id} on {chosen.place} runs: {flows}", file=sys.stderr, flush=True)
+                if probes is not None:
+                    probes.watch(rt)
+                    print(f"answers on port {probes.port}", file=sys.stderr, flush=True)
+                await told.wait()
+                await asyncio.sleep(grace)

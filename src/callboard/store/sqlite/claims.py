@@ -14,9 +14,24 @@ from callboard.domain.codec import encode
 from callboard.domain.errors import ErrorRecord
 from callboard.domain.event import EventKind
 from callboard.domain.run import RunStatus
-from callboard.store.claims import Claim, Claimed, Finish, Outlook, Park, Release, Settled, Takeover, WorkerInfo
+from callboard.store.claims import (
+    AGEING,
+    SHARE,
+    Backlog,
+    Claim,
+    Claimed,
+    Finish,
+    Outlook,
+    Park,
+    Release,
+    Renew,
+    Settled,
+    Takeover,
+    WorkerInfo,
+)
 from callboard.store.letter import Letter
 from callboard.store.sqlite.journal import read_events
+from callboard.store.sqlite.limits import choose
 from callboard.store.sqlite.liveness import Liveness, boot_id
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from, run_from
@@ -71,34 +86,49 @@ class SqliteClaims:
         self._live.drop(worker_id)
 
     async def claim(
-        self, worker_id: str, flows: Sequence[str], limit: int, at: float, *, suspects: bool = False
+        self,
+        worker_id: str,
+        flows: Sequence[str],
+        limit: int,
+        at: float,
+        *,
+        suspects: bool = False,
+        labels: Sequence[str] = (),
     ) -> list[Claimed]:
         """Takes ready runs."""
         wanted = {
-            "worker": worker_id,
             "flows": msgspec.json.encode(flows).decode(),
+            "labels": msgspec.json.encode(labels).decode(),
             "limit": 1 if suspects else limit,
-            "at": at,
             "suspects": suspects,
         }
         mine = self._row(worker_id)
 
         def work(db: apsw.Connection) -> list[tuple[Any, ...]]:
             every(db, _SQL["keep"], mine)
-            return every(db, _SQL["claim"], wanted)
+            chosen = choose(db, wanted)
+            if chosen is None:
+                return every(db, _SQL["claim"], {**wanted, "worker": worker_id, "at": at})
+            return every(db, _SQL["claim_these"], {"numbers": chosen, "worker": worker_id, "at": at})
 
         rows: list[tuple[Any, ...]] = await self._writer.call(work)
-        rows.sort(key=lambda row: (-row[0], row[1], row[2]))  # RETURNING keeps no order
+        rows.sort(key=lambda row: row[:2])  # RETURNING keeps no order
         # The journals are read after the epochs were raised, and outside the write lock.
-        return await self._reader.call(lambda db: _load(db, [row[2:] for row in rows])) if rows else []
+        return await self._reader.call(lambda db: _load(db, [row[1:] for row in rows])) if rows else []
 
-    def settle(self, claim: Claim, end: Park | Finish | Release) -> asyncio.Future[Settled]:
+    def settle(self, claim: Claim, end: Park | Finish | Release | Renew) -> asyncio.Future[Settled]:
         """Ends a claim."""
         return self._writer.submit(Settle(claim, end))
 
     async def wake_due(self, at: float, limit: int) -> int:
         """Makes runs ready whose time has come."""
-        return len(await self._writer.call(lambda db: every(db, _SQL["wake_due"], (at, limit))))
+
+        def work(db: apsw.Connection) -> int:
+            db.execute(_SQL["clear_lanes"], (at,))
+            return len(every(db, _SQL["wake_due"], (at, limit, AGEING, SHARE)))
+
+        woken: int = await self._writer.call(work)
+        return woken
 
     async def outlook(self, worker_id: str, flows: Sequence[str] | None = None) -> Outlook:
         """What there is to do."""
@@ -106,8 +136,21 @@ class SqliteClaims:
 
         def work(db: apsw.Connection) -> Outlook:
             ready, suspects = one(db, _SQL["ready"], (wanted,))
-            (due,) = one(db, _SQL["next_due"])
-            return Outlook(ready, suspects, due, dict(every(db, _SQL["inboxes"], (worker_id,))))
+            due, workers = one(db, _SQL["next_due"])
+            return Outlook(ready, suspects, due, dict(every(db, _SQL["inboxes"], (worker_id,))), workers)
+
+        return await self._reader.call(work)
+
+    async def backlog(self) -> Backlog:
+        """How much there is."""
+
+        def work(db: apsw.Connection) -> Backlog:
+            running, waiting = one(db, _SQL["at_work"])
+            rows = every(db, _SQL["backlog"])
+            tenants = {tenant: count for tenant, count, _ in rows}
+            return Backlog(
+                sum(tenants.values()), running, waiting, min((since for *_, since in rows), default=None), tenants
+            )
 
         return await self._reader.call(work)
 
@@ -121,7 +164,7 @@ class SqliteClaims:
             ready: list[str] = []
             dead: list[str] = []
             for worker in gone:
-                for number, run_id, deaths, _ in every(db, _SQL["take_over"], (worker, at)):
+                for number, run_id, deaths, _ in every(db, _SQL["take_over"], (worker, at, AGEING)):
                     if deaths >= max_deaths:
                         ready += _bury(db, number, run_id, deaths, at)
                         dead.append(run_id)
@@ -165,14 +208,14 @@ def _load(db: apsw.Connection, rows: Sequence[tuple[Any, ...]]) -> list[Claimed]
             letters.setdefault(run, []).append(Letter(seq, name, body))
     claimed = []
     for row in rows:
-        number, inbox_seq, fork_of = row[:3]
-        run = run_from(row[3:])
+        number, inbox_seq, fork_of, base = row[:4]
+        run = run_from(row[4:])
         mail = letters.get(number, [])
         claimed.append(
             Claimed(
                 Claim(run.id, run.tenant, number, run.epoch),
                 run,
-                read_events(db, number) if fork_of is not None else events[number],
+                read_events(db, number, base - 1) if fork_of is not None or base else events[number],
                 max(inbox_seq, mail[-1].seq) if mail else inbox_seq,
                 mail,
             )

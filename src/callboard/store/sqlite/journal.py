@@ -1,7 +1,7 @@
 """The journal, inbox, approvals and blobs on SQLite."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import apsw
@@ -19,6 +19,7 @@ from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.rows import event_from
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Send, deliver, not_found
+from callboard.store.sqlite.transact import Raised, Transact
 from callboard.store.sqlite.writer import Writer
 
 _SQL = statements("journal")
@@ -38,6 +39,12 @@ class SqliteJournal:
         """See callboard.store.journal.Journal."""
         return self._writer.submit(Append(claim, events, extras))
 
+    def transact(
+        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+    ) -> Awaitable[Any]:
+        """See callboard.store.journal.Journal."""
+        return _transacted(self._writer.submit(Transact(claim, seq, do, event, limit)))
+
     async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
         """See callboard.store.journal.Journal."""
 
@@ -48,6 +55,13 @@ class SqliteJournal:
             return read_events(db, row[0], after, limit)
 
         return await self._reader.call(work)
+
+
+async def _transacted(written: asyncio.Future[Any]) -> Any:
+    result = await written
+    if isinstance(result, Raised):
+        raise result.error
+    return result
 
 
 def read_events(db: apsw.Connection, number: int, after: int = -1, limit: int = 100_000) -> list[Event]:

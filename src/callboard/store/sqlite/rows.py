@@ -19,7 +19,7 @@ _labels = msgspec.json.Decoder(dict[str, str])
 def run_from(row: tuple[Any, ...]) -> Run:
     """A run from the columns that `get`, `find` and `claim` select."""
     (run_id, tenant, flow, version, status, priority, key, epoch, depth, parent, fork_of, created, updated, finished,
-     wake, deaths, tokens_in, tokens_out, cost, cached, reasoning, labels, error) = row  # fmt: skip
+     wake, deaths, tokens_in, tokens_out, cost, cached, reasoning, labels, error, start, needs) = row  # fmt: skip
     return Run(
         id=run_id,
         tenant=tenant,
@@ -40,6 +40,8 @@ def run_from(row: tuple[Any, ...]) -> Run:
         usage=Usage(tokens_in, tokens_out, cost, cached, reasoning),
         labels=_labels.decode(labels) if labels else _NO_LABELS,
         error=_error.decode(error) if error else None,
+        start_at=start,
+        needs=needs,
     )
 
 

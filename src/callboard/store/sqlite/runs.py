@@ -7,9 +7,11 @@ import apsw
 import msgspec
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import Conflict, ErrorRecord, InputInvalid
-from callboard.domain.event import OUTCOMES, Event, EventKind
+from callboard.domain.errors import Conflict, ErrorRecord
+from callboard.domain.event import EventKind
 from callboard.domain.run import Outcome, Run, RunStatus
+from callboard.store.claims import AGEING
+from callboard.store.forks import check_fork
 from callboard.store.runs import NewRun, Purge, Started
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
@@ -36,6 +38,17 @@ class SqliteRuns:
     async def get(self, tenant: str, run_id: str) -> Run:
         """One run's row."""
         return await self._reader.call(lambda db: _get(db, tenant, run_id))
+
+    async def rows(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Run]:
+        """Many runs' rows."""
+        wanted = msgspec.json.encode(run_ids).decode()
+        rows = await self._reader.call(lambda db: every(db, _SQL["rows"], (tenant, wanted)))
+        return {run.id: run for run in map(run_from, rows)}
+
+    async def by_key(self, tenant: str, flow: str, keys: Sequence[str]) -> dict[str, str]:
+        """Runs by their keys."""
+        wanted = msgspec.json.encode(keys).decode()
+        return dict(await self._reader.call(lambda db: every(db, _SQL["by_keys"], (tenant, flow, wanted))))
 
     async def outcomes(self, tenant: str, run_ids: Sequence[str]) -> dict[str, Outcome]:
         """How runs ended."""
@@ -78,7 +91,7 @@ class SqliteRuns:
 
         def work(db: apsw.Connection) -> Run:
             number = _number(db, tenant, run_id)
-            if not every(db, _SQL["requeue"], (number, at)):
+            if not every(db, _SQL["requeue"], (number, at, AGEING)):
                 (status,) = one(db, _SQL["status"], (number,))
                 raise Conflict(f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued")
             (last,) = one(db, _SQL["last_seq"], (number,))
@@ -94,9 +107,9 @@ class SqliteRuns:
 
         def work(db: apsw.Connection) -> Run:
             number = _number(db, tenant, run_id)
-            _check_fork(run_id, at_seq, read_events(db, number))
+            base = check_fork(run_id, at_seq, read_events(db, number))
             (new,) = one(db, _SQL["take_numbers"], (1,))
-            db.execute(_SQL["fork"], (new, new_id, at_seq, at, number))
+            db.execute(_SQL["fork"], (new, new_id, at_seq, at, number, AGEING, base))
             forked = {"from": run_id, "at": at_seq}
             db.execute(_SQL["append_free"], (new, at_seq + 1, EventKind.FORKED, "", int(at * 1e6), encode(forked)))
             return _get(db, tenant, new_id)
@@ -146,24 +159,3 @@ def _outcome(status: str, error: bytes | None, body: bytes | None) -> Outcome:
     return Outcome(
         RunStatus(status), msgspec.json.decode(body) if body else None, _error.decode(error) if error else None
     )
-
-
-def _check_fork(run_id: str, at_seq: int, events: Sequence[Event]) -> None:
-    last = events[-1].seq
-    if not 0 <= at_seq <= last:
-        raise InputInvalid(f"at={at_seq} is not an event of run {run_id}", remedy=f"choose one from 0 to {last}")
-    kept = events[: at_seq + 1]
-    turns = [e for e in kept if e.kind >= EventKind.RUN_SUCCEEDED or e.kind is EventKind.REQUEUED]
-    ended = turns[-1] if turns else None
-    if ended is not None and ended.kind is not EventKind.REQUEUED:
-        raise Conflict(
-            f"run {run_id} ended at event {ended.seq}", remedy=f"fork at an event before it: --at {ended.seq - 1}"
-        )
-    settled = {e.path for e in kept if e.kind in OUTCOMES}
-    open_intent = next((e for e in kept if e.kind is EventKind.INTENT and e.path not in settled), None)
-    if open_intent is not None:
-        raise Conflict(
-            f"effect {open_intent.path} of run {run_id} is open at event {at_seq}",
-            why="its outcome belongs to that run alone",
-            remedy=f"fork before its intent: --at {open_intent.seq - 1}",
-        )

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from callboard.domain.run import RunStatus
-from callboard.store.claims import Claim, Finish, Park, Release, Settled
+from callboard.store.claims import AGEING, Claim, Finish, Park, Release, Renew, Settled
 from callboard.store.letter import CANCEL, CHILD
 from callboard.store.sqlite.appends import holds, lost, row, write_rows
 from callboard.store.sqlite.sql import statements
@@ -28,14 +28,14 @@ class Settle:
     def begins(self) -> int | None:
         """The seq of its event; -1 for a park, which has none and fits no gap; None for a release, which fits all."""
         match self.end:
-            case Finish(event=event):
+            case Finish(event=event) | Renew(event=event):
                 return event.seq
             case Park():
                 return -1
             case Release():
                 return None
 
-    def __init__(self, claim: Claim, end: Park | Finish | Release) -> None:
+    def __init__(self, claim: Claim, end: Park | Finish | Release | Renew) -> None:
         self.claim = claim
         self.end = end
         self.future: asyncio.Future[Any]
@@ -44,7 +44,7 @@ class Settle:
     def apply(db: apsw.Connection, ops: "Sequence[Settle]") -> list[Any]:
         """One statement for each way of ending, over all runs that end so."""
         results: dict[int, Any] = {}
-        for kind, settle in ((Park, _park), (Release, _release), (Finish, _finish)):
+        for kind, settle in ((Park, _park), (Release, _release), (Renew, _renew), (Finish, _finish)):
             some = [(i, op) for i, op in enumerate(ops) if type(op.end) is kind]
             if some:
                 settle(db, some, results)
@@ -75,6 +75,23 @@ def _release(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[i
     released = set(db.executemany(_SQL["release"], rows))
     for i, op in ops:
         results[i] = _DONE if (op.claim.number, op.claim.epoch) in released else lost(op.claim)
+
+
+def _renew(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int, Any]) -> None:
+    ends = [(i, op.claim, op.end.event) for i, op in ops if isinstance(op.end, Renew)]
+    write_rows(db, [row(db, claim, event) for _, claim, event in ends])
+    rows = [(c.number, c.epoch, event.seq, event.at / 1e6, AGEING) for _, c, event in ends]
+    renewed = set(db.executemany(_SQL["renew"], rows))
+    for i, op in ops:
+        if (op.claim.number, op.claim.epoch) not in renewed:
+            results[i] = lost(op.claim)
+        elif isinstance(op.end, Renew) and op.end.orphans:
+            ready = _end_children(db, op.claim.number, op.end.event.at / 1e6)
+            db.execute(_SQL["disown"], (op.claim.number,))
+            db.execute(_SQL["forget_children"], (op.claim.number,))
+            results[i] = Settled(True, tuple(ready))
+        else:
+            results[i] = _DONE
 
 
 def _finish(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[int, Any]) -> None:

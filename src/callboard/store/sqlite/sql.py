@@ -1,20 +1,17 @@
-"""Loads the named statements from the `.sql` files beside this one."""
+"""The named statements and the migrations in the `.sql` files beside this one."""
 
-import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import apsw
 
-_NAMED = re.compile(r"^-- (\w+): .*\n((?:(?!-- \w+: ).*\n?)*)", re.MULTILINE)
+from callboard.connections.statements import load
 
 
-@cache
 def statements(topic: str) -> dict[str, str]:
     """The statements of one file in `queries/`, by name."""
-    text = (files(__package__) / "queries" / f"{topic}.sql").read_text(encoding="utf-8")
-    return {name: body.strip().removesuffix(";") for name, body in _NAMED.findall(text)}
+    return load(__package__, topic)
 
 
 def every(db: apsw.Connection, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:

@@ -10,6 +10,8 @@ import msgspec
 
 from callboard.domain.errors import Conflict, KeyConflict, NotFound
 from callboard.domain.run import RunStatus
+from callboard.store.claims import AGEING, SHARE
+from callboard.store.letter import CANCEL
 from callboard.store.runs import NewRun, Started
 from callboard.store.sqlite.sql import one, statements
 
@@ -87,11 +89,12 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[tuple[NewRun, int | None]])
     first = one(db, _SQL["take_numbers"], (len(fresh),))[0]
     rows: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
+    ends = _queue_up(db, [new for new, _ in fresh if new.start_at is None])
     for number, (new, parent) in enumerate(fresh, first):
         labels = None if not new.labels else msgspec.json.encode(new.labels).decode()
         rows.append(
             (number, new.id, new.tenant, new.flow, new.version, new.priority, new.key, new.digest, labels, new.depth,
-             parent, new.parent_path, new.detached, new.at)
+             parent, new.parent_path, new.detached, new.at, _rank(new, ends), new.start_at, new.needs)
         )  # fmt: skip
         body, blob = new.input, None
         if len(body) > INLINE:
@@ -102,6 +105,26 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[tuple[NewRun, int | None]])
     db.executemany(_SQL["insert_started"], events)
 
 
+def _queue_up(db: apsw.Connection, fresh: Sequence[NewRun]) -> dict[str, float]:
+    """Takes places in the tenants' queues; returns where each tenant's next one is."""
+    ends: dict[str, float] = {}
+    queues: dict[str, list[NewRun]] = {}
+    for new in fresh:
+        queues.setdefault(new.tenant, []).append(new)
+    for tenant, news in queues.items():
+        length = len(news) * SHARE
+        ends[tenant] = one(db, _SQL["queue_up"], (tenant, news[0].at, length, news[-1].id))[0] - length
+    return ends
+
+
+def _rank(new: NewRun, ends: dict[str, float]) -> float:
+    if new.start_at is not None:
+        return new.start_at - new.priority * AGEING
+    place = ends[new.tenant]
+    ends[new.tenant] = place + SHARE
+    return place - new.priority * AGEING
+
+
 def deliver(
     db: apsw.Connection, letters: Sequence[tuple[int, str, bytes]], at: float
 ) -> list[tuple[int, str, RunStatus]]:
@@ -109,7 +132,7 @@ def deliver(
     told: list[tuple[int, str, RunStatus]] = []
     rows: list[tuple[Any, ...]] = []
     for number, name, body in letters:
-        for run, seq, status, run_id in db.execute(_INBOX["knock"], (number, at)):
+        for run, seq, status, run_id in db.execute(_INBOX["knock"], (number, at, name == CANCEL, AGEING)):
             rows.append((run, seq, name, body, at))
             told.append((run, run_id, RunStatus(status)))
     db.executemany(_INBOX["deliver"], rows)

@@ -9,12 +9,15 @@ import apsw
 from callboard.connections.sqlite import MEMORY, explain, explained
 from callboard.domain.errors import StoreCorrupt, StoreError, StoreNewer
 from callboard.store.sqlite.claims import SqliteClaims
+from callboard.store.sqlite.controls import SqliteControls
+from callboard.store.sqlite.counters import SqliteCounters
 from callboard.store.sqlite.journal import SqliteApprovals, SqliteBlobs, SqliteInbox, SqliteJournal
 from callboard.store.sqlite.liveness import Liveness
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.runs import SqliteRuns
+from callboard.store.sqlite.schedules import SqliteSchedules
 from callboard.store.sqlite.sql import migrations, one
-from callboard.store.sqlite.writer import Fault, Writer
+from callboard.store.sqlite.writer import Fault, Observe, Writer
 
 _APPLICATION = 0x43424F41  # "CBOA" in the file's header: this is a Callboard store
 
@@ -26,13 +29,19 @@ class SqliteStore:
         path: the file, or `:memory:` for one that dies with the object.
         fault: called around each commit, see Writer; only crash tests hand one in.
         monotonic: the clock of heartbeats, in seconds.
+        observe: is told of each commit, see Writer.
     """
 
     def __init__(
-        self, path: str, *, fault: Fault | None = None, monotonic: Callable[[], float] = time.monotonic
+        self,
+        path: str,
+        *,
+        fault: Fault | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        observe: Observe | None = None,
     ) -> None:
         self.path = path if path == MEMORY else os.path.abspath(path)
-        self._writer = Writer(self.path, fault)
+        self._writer = Writer(self.path, fault, observe)
         self._reader = Reader(self.path, self._writer)
         self.journal = SqliteJournal(self._writer, self._reader)
         self.runs = SqliteRuns(self._writer, self._reader)
@@ -41,6 +50,9 @@ class SqliteStore:
         self.claims = SqliteClaims(self._writer, self._reader, self._liveness, monotonic)
         self.approvals = SqliteApprovals(self._writer, self._reader)
         self.blobs = SqliteBlobs(self._reader)
+        self.counters = SqliteCounters(self._writer, self._reader, monotonic)
+        self.controls = SqliteControls(self._writer, self._reader)
+        self.schedules = SqliteSchedules(self._writer, self._reader)
 
     async def open(self) -> None:
         """Opens the file and brings its schema up to date. Raises StoreError with what to do."""

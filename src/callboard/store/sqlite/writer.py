@@ -8,6 +8,7 @@ its ops are applied one by one, so that a bad row fails alone.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from callboard.connections.sqlite import WriteLock, connect, explain, use_wal
 from callboard.domain.errors import StoreError, StoreUnavailable
 
 Fault = Callable[[str], None]
+Observe = Callable[[int, float], None]
 _OF_THE_FILE = (
     apsw.BusyError,
     apsw.LockedError,
@@ -74,11 +76,14 @@ class Writer:
     Args:
         path: the file, or `:memory:`.
         fault: called with `before_commit` and `after_commit` around each commit; the crash tests' hook.
+        observe: called on the writing thread once for each group that was committed, with its number of ops and
+            the seconds it took, waiting for other writers included.
     """
 
-    def __init__(self, path: str, fault: Fault | None = None) -> None:
+    def __init__(self, path: str, fault: Fault | None = None, observe: Observe | None = None) -> None:
         self._path = path
         self._fault = fault
+        self._observe = observe
         self._queue: SimpleQueue[Any] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="callboard-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,6 +193,7 @@ class Writer:
                 kinds.setdefault(type(op), []).append(op)
         if not kinds:
             return done
+        began = time.perf_counter()
         with self._lock:
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -201,6 +207,8 @@ class Writer:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
+        if self._observe is not None:
+            self._observe(len(group), time.perf_counter() - began)
         if self._fault is not None:
             self._fault("after_commit")
         return done

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from callboard.apps.cli.batch.entry import Entry, refused
+from callboard.apps.cli.batch.entry import Entry, refusal
 from callboard.apps.cli.batch.lines import Line
 from callboard.apps.cli.batch.progress import Progress
 from callboard.apps.cli.batch.rest import rests
 from callboard.apps.cli.batch.rows import rows
-from callboard.domain.errors import Conflict, InputInvalid, KeyConflict
+from callboard.domain.errors import Conflict, InputInvalid, KeyConflict, Overloaded
 from callboard.domain.run import REQUEUEABLE, Run, RunStatus
 from callboard.runtime import Flow, Runtime
 
@@ -23,7 +25,8 @@ class Batch:
     """One pass over the input.
 
     A run is *active* while it is executed or about to be, *asleep* while it waits for a time or a child, and
-    *resting* while it waits for somebody outside. Only active runs count against the window.
+    *resting* while it waits for somebody outside. Only active runs count against the window. A line is *put off*
+    while too much of others' work is waiting for its run to be started.
 
     Args:
         rt: the runtime, with a worker.
@@ -64,6 +67,8 @@ class Batch:
         self._asleep: set[str] = set()
         self._resting: dict[str, tuple[RunStatus, int]] = {}  # the status and epoch in which it came to rest
         self._news = asyncio.Event()
+        self._put_off: deque[tuple[Line, Entry]] = deque()
+        self._again_at = 0.0
         self._exhausted = False
         self._look_at = 0.0
 
@@ -72,7 +77,7 @@ class Batch:
         self._rt.services.bell.listen(lambda _: self._news.set())
         while not self.stopped:
             await self._fill()
-            if not (self._active or self._asleep):
+            if not (self._active or self._asleep or self._put_off):
                 await self._see(list(self._resting))  # somebody may have woken one meanwhile
                 if not (self._active or self._asleep):
                     return
@@ -80,6 +85,7 @@ class Batch:
             await self._collect()
             await self._look()
             self._progress.resting = len(self._resting)
+            self._progress.put_off = len(self._put_off)
             self._progress.show()
 
     def stop(self) -> None:
@@ -88,24 +94,35 @@ class Batch:
         self._news.set()
 
     async def _fill(self) -> None:
-        """Starts lines until the window is full."""
-        while not (self.stopped or self._exhausted):
+        """Starts lines until the window is full, or there is no room for them in the store."""
+        while not self.stopped and (self._put_off or not self._exhausted):
+            if self._put_off and asyncio.get_running_loop().time() < self._again_at:
+                return
+            self._again_at = math.inf
             room = self._window - len(self._active)
             if self._allowance is not None:
                 room = min(room, self._allowance)
             if room <= 0:
                 return
-            chunk = list(islice(self._lines, room))
-            self._exhausted = len(chunk) < room
+            if self._put_off:
+                chunk = [self._put_off.popleft() for _ in range(min(room, len(self._put_off)))]
+            else:
+                chunk = [(line, Entry(line.key)) for line in islice(self._lines, room)]
+                self._exhausted = len(chunk) < room
+                self.entries += [entry for _, entry in chunk]
             await self._start(chunk)
             self._progress.show()
 
-    async def _start(self, chunk: Sequence[Line]) -> None:
+    async def _start(self, chunk: Sequence[tuple[Line, Entry]]) -> None:
         # Side by side, so that they share a commit; they reach the store in order, so the first of a key wins.
-        begun = await asyncio.gather(*(self._begin(line) for line in chunk))
+        begun = await asyncio.gather(*(self._begin(line, entry) for line, entry in chunk))
+        self._put_off.extendleft(
+            reversed([each for each, created in zip(chunk, begun, strict=True) if created is None])
+        )
         found: list[str] = []
-        for entry, created in begun:
-            self.entries.append(entry)
+        for (_, entry), created in zip(chunk, begun, strict=True):
+            if created is None:
+                continue
             if entry.run_id is None:
                 self._progress.passed(failed=True)
             elif entry.run_id in self._met:
@@ -120,17 +137,23 @@ class Batch:
         async for run in rows(self._rt, found):
             await self._resume(run)
 
-    async def _begin(self, line: Line) -> tuple[Entry, bool]:
-        """The line's entry, and whether its run is new."""
+    async def _begin(self, line: Line, entry: Entry) -> bool | None:
+        """Writes into the entry what became of the line; returns whether its run is new, None to put it off."""
         if line.error is not None:
-            return refused(line, line.error), False
+            entry.error = refusal(line, line.error)
+            return False
         try:
             started = await self._rt.commands.start(
                 self._flow, line.value, tenant=self._rt.settings.tenant, key=line.key
             )
         except (InputInvalid, KeyConflict) as error:
-            return refused(line, error), False
-        return Entry(line.key, started.run_id), started.created
+            entry.error = refusal(line, error)
+            return False
+        except Overloaded as error:
+            self._again_at = min(self._again_at, asyncio.get_running_loop().time() + error.retry_after)
+            return None
+        entry.run_id = started.run_id
+        return started.created
 
     async def _resume(self, run: Run) -> None:
         """Goes on with a run of an earlier command."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 
-from callboard.apps.cli.batch.entry import Entry, refused
+from callboard.apps.cli.batch.entry import Entry, refusal
 from callboard.apps.cli.batch.lines import Line
-from callboard.apps.cli.paging import pages
 from callboard.domain.codec import digest
 from callboard.domain.errors import InputInvalid, KeyConflict
 from callboard.runtime import Flow, Runtime
+
+_PAGE = 500
 
 
 async def earlier(rt: Runtime, flow: Flow, lines: Iterable[Line]) -> list[Entry]:
@@ -18,10 +19,10 @@ async def earlier(rt: Runtime, flow: Flow, lines: Iterable[Line]) -> list[Entry]
         error = line.error or _unfit(flow, line)
         if error is None:
             open_lines.append((len(entries), Line(line.number, line.key), digest(line.value)))
-        entries.append(Entry(line.key) if error is None else refused(line, error))
-    known = await _by_key(rt, flow, {line.key for _, line, _ in open_lines})
+        entries.append(Entry(line.key, error=None if error is None else refusal(line, error)))
+    known = await _by_key(rt, flow, list({line.key: None for _, line, _ in open_lines if line.key is not None}))
     for place, line, asked in open_lines:
-        if (run_id := known.get(line.key)) is not None:
+        if line.key is not None and (run_id := known.get(line.key)) is not None:
             entries[place] = await _recognised(rt, line, run_id, asked)
     return entries
 
@@ -34,14 +35,11 @@ def _unfit(flow: Flow, line: Line) -> InputInvalid | None:
     return None
 
 
-async def _by_key(rt: Runtime, flow: Flow, keys: set[str | None]) -> dict[str | None, str]:
-    """The ids of the flow's runs with these keys; it reads no further than it must."""
-    found: dict[str | None, str] = {}
-    if keys:
-        async for page in pages(rt, flow=flow.name):
-            found |= {run.key: run.id for run in page if run.key in keys}
-            if len(found) == len(keys):
-                break
+async def _by_key(rt: Runtime, flow: Flow, keys: list[str]) -> dict[str, str]:
+    """The ids of the flow's runs with these keys."""
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), _PAGE):
+        found |= await rt.store.runs.by_key(rt.settings.tenant, flow.name, keys[start : start + _PAGE])
     return found
 
 
@@ -49,4 +47,5 @@ async def _recognised(rt: Runtime, line: Line, run_id: str, asked: bytes) -> Ent
     first = (await rt.store.journal.read(rt.settings.tenant, run_id, limit=1))[0]
     if first.digest == asked:
         return Entry(line.key, run_id)
-    return refused(line, KeyConflict(f"key {line.key!r} belongs to run {run_id}, which had another input"))
+    conflict = KeyConflict(f"key {line.key!r} belongs to run {run_id}, which had another input")
+    return Entry(line.key, error=refusal(line, conflict))

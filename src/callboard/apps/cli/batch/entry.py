@@ -15,7 +15,7 @@ class Entry:
     error: ErrorRecord | None = None
 
 
-def refused(line: Line, error: CallboardError) -> Entry:
-    """The entry of a line that cannot have a run; its error names the line."""
+def refusal(line: Line, error: CallboardError) -> ErrorRecord:
+    """Why a line cannot have a run; it names the line."""
     code = InputInvalid.code if isinstance(error, InputInvalid) else error.code
-    return Entry(line.key, error=ErrorRecord(code, error.kind, f"line {line.number}: {error}"))
+    return ErrorRecord(code, error.kind, f"line {line.number}: {error}")

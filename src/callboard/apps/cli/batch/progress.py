@@ -20,6 +20,7 @@ class Progress:
     executed: int = 0
     failed: int = 0
     resting: int = 0
+    put_off: int = 0
     cost: int = 0
 
     def passed(self, *, failed: bool = False) -> None:
@@ -59,6 +60,8 @@ def bar(source: Path) -> Iterator[Progress]:
                 counts = f"{rate:.1f}/s  ${dollars(self.cost)}  {self.failed} failed"
                 if self.resting:
                     counts += f"  {self.resting} waiting"
+                if self.put_off:
+                    counts += f"  {self.put_off} put off, the queue is full"
                 display.update(task, completed=self.done + self.resting, counts=counts)
 
         yield Shown()

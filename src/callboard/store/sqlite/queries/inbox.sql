@@ -1,8 +1,9 @@
--- knock: raise a run's counter and wake it if it waits
+-- knock: raise a run's counter and wake it if it waits; one that is to begin later is woken by a cancel alone
 UPDATE runs SET inbox_seq = inbox_seq + 1,
-    status = CASE status WHEN 'waiting' THEN 'ready' ELSE status END,
-    ready_at = CASE status WHEN 'waiting' THEN ?2 ELSE ready_at END,
-    wake_at = CASE status WHEN 'waiting' THEN NULL ELSE wake_at END
+    status = iif(status = 'waiting' AND (epoch > 0 OR start_at IS NULL OR ?3), 'ready', status),
+    ready_at = iif(status = 'waiting', ?2, ready_at),
+    rank = iif(status = 'waiting', ?2 - priority * ?4, rank),
+    wake_at = iif(status = 'waiting' AND (epoch > 0 OR start_at IS NULL OR ?3), NULL, wake_at)
 WHERE number = ?1 AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
 RETURNING number, inbox_seq, status, id;
 

@@ -4,10 +4,17 @@ UPDATE meta SET value = value + ?1 WHERE name = 'next_run' RETURNING value - ?1;
 -- by_key: the run that a key made
 SELECT id, digest FROM runs WHERE tenant = ? AND flow = ? AND key = ?;
 
--- insert: a new run, ready
+-- insert: a new run, ready or to begin later
 INSERT INTO runs (number, id, tenant, flow, version, status, priority, key, digest, labels, depth, parent,
-                  parent_path, detached, ready_at, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, 'ready', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?14);
+                  parent_path, detached, ready_at, created_at, updated_at, rank, start_at, wake_at, needs)
+VALUES (?1, ?2, ?3, ?4, ?5, iif(?16 IS NULL, 'ready', 'waiting'), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        ?14, ?14, ?14, ?15, ?16, ?16, ?17);
+
+-- queue_up: a tenant's queue grows; if the run at its end has been claimed, it begins anew
+INSERT INTO lanes (tenant, tail, last) VALUES (?1, ?2 + ?3, ?4)
+ON CONFLICT (tenant) DO UPDATE SET last = excluded.last, tail = ?3 + iif(
+    EXISTS (SELECT 1 FROM runs WHERE id = lanes.last AND status = 'ready'), max(tail, ?2), ?2)
+RETURNING tail;
 
 -- insert_started: a new run's first event
 INSERT INTO events (run, seq, kind, path, digest, at, took, body, blob) VALUES (?, 0, 1, '', ?, ?, 0, ?, ?);
@@ -20,15 +27,29 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens,
-       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
+       r.start_at, r.needs
 FROM runs r WHERE r.tenant = ?1 AND r.id = ?2;
+
+-- rows: the same of many runs
+SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
+       (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
+       r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
+       r.cached_tokens, r.reasoning_tokens,
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
+       r.start_at, r.needs
+FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.value AND +r.tenant = ?1;
+
+-- by_keys: the runs that keys made
+SELECT r.key, r.id FROM json_each(?3) j CROSS JOIN runs r ON r.tenant = ?1 AND r.flow = ?2 AND r.key = j.value;
 
 -- find: a page of runs, newest first
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens,
-       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
+       r.start_at, r.needs
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -44,7 +65,8 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens,
-       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error
+       iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
+       r.start_at, r.needs
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -68,7 +90,7 @@ LEFT JOIN events e ON r.status = 'succeeded' AND e.run = r.number
 LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob;
 
 -- requeue: a blocked, failed or dead run is ready again
-UPDATE runs SET status = 'ready', ready_at = ?2, updated_at = ?2, finished_at = NULL, error = NULL, deaths = 0
+UPDATE runs SET status = 'ready', ready_at = ?2, rank = ?2 - priority * ?3, updated_at = ?2, finished_at = NULL, error = NULL, deaths = 0
 WHERE number = ?1 AND status IN ('blocked', 'failed', 'dead') RETURNING number;
 
 -- status: where a run stands
@@ -82,8 +104,9 @@ INSERT INTO events (run, seq, kind, path, digest, at, took, body) VALUES (?, ?, 
 
 -- fork: a run that begins as another did
 INSERT INTO runs (number, id, tenant, flow, version, status, priority, digest, labels, depth, fork_of, fork_seq,
-                  ready_at, created_at, updated_at)
-SELECT ?1, ?2, tenant, flow, version, 'ready', priority, digest, labels, depth, number, ?3, ?4, ?4, ?4
+                  ready_at, created_at, updated_at, rank, needs, base_seq)
+SELECT ?1, ?2, tenant, flow, version, 'ready', priority, digest, labels, depth, number, ?3, ?4, ?4, ?4,
+       ?4 - priority * ?6, needs, ?7
 FROM runs WHERE number = ?5;
 
 -- origin: what a run was forked from

@@ -1,0 +1,55 @@
+"""Events on PostgreSQL."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from callboard.connections.postgres import Database
+from callboard.domain.event import Event
+from callboard.store.claims import Claim
+from callboard.store.journal import Extras
+from callboard.store.postgres.appends import Append
+from callboard.store.postgres.rows import event_from
+from callboard.store.postgres.sql import statements
+from callboard.store.postgres.starts import not_found
+from callboard.store.postgres.transact import Transact
+from callboard.store.postgres.writer import Writer
+
+_SQL = statements("journal")
+
+
+class PostgresJournal:
+    """Events. See callboard.store.journal.Journal for what each method promises."""
+
+    def __init__(self, writer: Writer, database: Database) -> None:
+        self._writer = writer
+        self._database = database
+
+    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
+        return self._writer.submit(Append(claim, events, extras))
+
+    def transact(
+        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+    ) -> Awaitable[Any]:
+        return self._writer.submit(Transact(claim, seq, do, event, limit))
+
+    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
+        async with self._database.reading(tenant) as db:
+            line = await db.fetch(_SQL["line"], tenant, run_id)
+            if not line:
+                raise not_found(run_id)
+            return await _read(db, line, after, limit)
+
+
+async def read_events(db: Any, number: int, after: int = -1, limit: int = 100_000) -> list[Event]:
+    """A run's events in order; those of the runs it was forked from come first, up to the fork."""
+    return await _read(db, await db.fetch(_SQL["line_of"], number), after, limit)
+
+
+async def _read(db: Any, line: Sequence[Sequence[Any]], after: int, limit: int) -> list[Event]:
+    events: list[Event] = []
+    for run, until, above in reversed(line):  # the oldest ancestor first
+        floor = max(after, above)
+        if floor < until and len(events) < limit:
+            rows = await db.fetch(_SQL["read"], run, floor, until, limit - len(events))
+            events += [event_from(*row) for row in rows]
+    return events

@@ -1,0 +1,22 @@
+-- line: a run, then the runs it was forked from, each with the range of seq that it lends to the run
+WITH RECURSIVE line (run, tenant, until, fork_of, fork_seq) AS (
+    SELECT number, tenant, 2147483647, fork_of, fork_seq FROM runs WHERE tenant = $1 AND id = $2
+    UNION ALL
+    SELECT r.number, r.tenant, least(l.until, l.fork_seq), r.fork_of, r.fork_seq
+    FROM line l JOIN runs r ON r.number = l.fork_of AND r.tenant = l.tenant)
+SELECT run, until, CASE WHEN fork_of IS NULL THEN -1 ELSE least(until, fork_seq) END FROM line;
+
+-- line_of: the same for a run by its number
+WITH RECURSIVE line (run, tenant, until, fork_of, fork_seq) AS (
+    SELECT number, tenant, 2147483647, fork_of, fork_seq FROM runs WHERE number = $1
+    UNION ALL
+    SELECT r.number, r.tenant, least(l.until, l.fork_seq), r.fork_of, r.fork_seq
+    FROM line l JOIN runs r ON r.number = l.fork_of AND r.tenant = l.tenant)
+SELECT run, until, CASE WHEN fork_of IS NULL THEN -1 ELSE least(until, fork_seq) END FROM line;
+
+-- read: events of one run in a range of seq, large payloads included
+SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took,
+       CASE WHEN e.blob IS NULL THEN e.body
+            ELSE (SELECT b.data FROM blobs b WHERE b.hash = e.blob
+                  AND b.tenant = (SELECT r.tenant FROM runs r WHERE r.number = $1)) END
+FROM events e WHERE e.run = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;

@@ -1,0 +1,28 @@
+-- put: a new schedule, or other rules for one that was there; what it started last stays
+INSERT INTO schedules (tenant, name, flow, cron, zone, input, overlap, catch_up, paused, next_at, last_at, last_run)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tenant, name) DO UPDATE
+SET flow = excluded.flow, cron = excluded.cron, zone = excluded.zone, input = excluded.input,
+    overlap = excluded.overlap, catch_up = excluded.catch_up, paused = excluded.paused, next_at = excluded.next_at;
+
+-- remove: no schedule any more
+DELETE FROM schedules WHERE tenant = ? AND name = ? RETURNING name;
+
+-- find: a tenant's schedules
+SELECT tenant, name, flow, cron, zone, input, overlap, catch_up, paused, next_at, last_at, last_run
+FROM schedules WHERE tenant = ? ORDER BY name;
+
+-- get: one schedule
+SELECT tenant, name, flow, cron, zone, input, overlap, catch_up, paused, next_at, last_at, last_run
+FROM schedules WHERE tenant = ? AND name = ?;
+
+-- due: whose time has come, over all tenants
+SELECT tenant, name, flow, cron, zone, input, overlap, catch_up, paused, next_at, last_at, last_run
+FROM schedules WHERE paused = 0 AND next_at <= ? ORDER BY next_at LIMIT ?;
+
+-- advance: on to the next time, unless somebody was faster; with a run, that is the last start
+UPDATE schedules SET next_at = ?4, last_at = iif(?5 IS NULL, last_at, next_at), last_run = coalesce(?5, last_run)
+WHERE tenant = ?1 AND name = ?2 AND next_at = ?3 RETURNING name;
+
+-- pause: stop or go on
+UPDATE schedules SET paused = ?3 WHERE tenant = ?1 AND name = ?2 RETURNING name;
