@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak and not liv
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs lock clean
+.PHONY: help demo test check bench soak docs lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ check: $(VENV)/dev.stamp  ## all that must hold: format, lint, types, floor plan
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST)
 
-bench: $(VENV)/dev.stamp  ## measure (STORE=sqlite by default, JSON=file keeps the figures)
+bench: $(VENV)/dev.stamp  ## measure (STORE=sqlite or postgres, JSON=file keeps the figures)
 	@$(BIN)/python -m bench $(if $(JSON),--json $(JSON)) --store $(or $(STORE),sqlite)
+
+soak: $(VENV)/dev.stamp  ## hurt a fleet for ten minutes (MINUTES=n) and look for what was lost or doubled
+	@$(BIN)/python -m tests.fleet.soak --minutes $(or $(MINUTES),10)
 
 docs: $(VENV)/dev.stamp  ## run what the documentation promises, and the house rules
 	@$(BIN)/python -m pytest $(wildcard tests/docs) tests/house

@@ -11,7 +11,7 @@ import msgspec
 from callboard.domain.errors import InputInvalid, NotFound
 from callboard.domain.ids import Ids
 from callboard.engine.admission import Admission
-from callboard.engine.clock import Clock, SystemClock
+from callboard.engine.clock import Clock, FleetClock, SystemClock
 from callboard.engine.commands import Commands
 from callboard.engine.condition import Condition
 from callboard.engine.flow import Flow
@@ -26,7 +26,7 @@ from callboard.store.approvals import ApprovalStatus
 from callboard.store.controls import Control, Scope
 from callboard.store.store import Store
 from callboard.telemetry.metrics import Metrics
-from callboard.wiring import migrate_schema, parts, schema_status
+from callboard.wiring import is_server, migrate_schema, parts, schema_status
 
 
 class Flows(Protocol):
@@ -119,6 +119,11 @@ class Runtime:
     async def open(self) -> None:
         """Connects and begins to work. Raises StoreError."""
         await self.services.store.open()
+        clock = self.services.clock
+        if isinstance(clock, FleetClock):
+            asked = clock.monotonic()
+            if (there := await self.services.store.now()) is not None:
+                clock.correct(there, asked)
         await self.reopen()
 
     async def reopen(self) -> None:
@@ -206,7 +211,9 @@ def build(
     store: Store | None = None,
 ) -> Runtime:
     """Wires a runtime that is not open yet. Raises InputInvalid for a store or a dispatch that nothing serves."""
-    ticking = SystemClock() if clock is None else clock
+    ticking: Clock = SystemClock() if clock is None else clock
+    if is_server(settings.store):
+        ticking = FleetClock(ticking)
     ids = Ids(ticking.now, os.urandom)
     metrics = Metrics()
     found = parts(

@@ -59,7 +59,7 @@ def parts(
 
     Raises InputInvalid for URLs that no adapter serves, and for adapters whose libraries are not installed.
     """
-    if settings.store.startswith(("postgresql://", "postgres://")):
+    if is_server(settings.store):
         door = not (worker or operator)
         return _postgres(settings, worker=worker, door=door, name=name, observe=observe, store=store)
     path = sqlite_path(settings.store)
@@ -76,6 +76,11 @@ def parts(
         counters=InProcessCounters(clock.monotonic),
         fleet=Fleet(),
     )
+
+
+def is_server(url: str) -> bool:
+    """Whether a store's URL names a database server, whose clock then counts for all."""
+    return url.startswith(("postgresql://", "postgres://"))
 
 
 def sqlite_store(path: str, clock: Clock, fault: Fault | None = None, observe: Observe | None = None) -> Store:

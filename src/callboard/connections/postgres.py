@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from callboard.domain.errors import InputInvalid, StoreError, StoreUnavailable
+from callboard.domain.errors import InputInvalid, RowRefused, StoreError, StoreUnavailable
 
 DOOR = "callboard_door"
 _CONNECT = 10.0  # seconds until a server that does not answer counts as unreachable
 _COMMAND = 30.0  # seconds for one statement
 _WAIT = 30.0  # seconds to wait for a free connection of the pool
-_IDLE = 30_000  # milliseconds after which the server ends a transaction whose client has gone silent
+_IDLE = 5_000  # milliseconds after which the server ends a transaction whose client has gone silent
 _VALUE = re.compile(r"(query argument \$\d+): .* (?=\()")  # what asyncpg could not encode may be anybody's secret
 _OURS = frozenset({"pgbouncer"})  # words in the URL that are not meant for PostgreSQL
 
@@ -189,6 +189,8 @@ def explain(error: BaseException, url: str) -> StoreError:
         return StoreUnavailable(
             f"cannot reach {name}", why=said, remedy="start the server, or check host and port in the URL"
         )
+    if state[:2] in ("22", "54") or isinstance(error, asyncpg.DataError):
+        return RowRefused(f"{name} cannot hold what was to be written", why=said)
     return StoreError(f"{name}: {said}", why=type(error).__name__)
 
 

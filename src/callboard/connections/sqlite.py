@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from callboard.domain.errors import StoreCorrupt, StoreError, StoreUnavailable
+from callboard.domain.errors import RowRefused, StoreCorrupt, StoreError, StoreUnavailable
 
 MEMORY = ":memory:"
 
@@ -80,6 +80,8 @@ def explain(error: apsw.Error, path: str) -> StoreError:
             return StoreUnavailable(
                 f"{path} is locked", why="another program holds a long transaction", remedy="end it and repeat"
             )
+        case apsw.TooBigError() | apsw.MismatchError():
+            return RowRefused(f"{path} cannot hold what was to be written", why=str(error))
         case apsw.IOError():
             return StoreUnavailable(f"cannot use {path}", why=f"input/output error: {error}", remedy="check the disk")
         case _:

@@ -16,6 +16,7 @@
     │   ├── StoreUnavailable       store_unavailable     disk full, read-only folder, locked out
     │   ├── StoreCorrupt           store_corrupt
     │   ├── StoreNewer             store_newer           written by a later version of Callboard
+    │   ├── RowRefused             row_refused           a value that the database cannot hold
     │   └── LeaseLost              lease_lost            another worker owns the run now
     ├── Failure                    failure               recorded in a journal and raised again on replay
     │   ├── StepFailed             step_failed           a step's function raised
@@ -38,8 +39,6 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 import msgspec
-
-_LONGEST = 2_000  # characters of somebody else's exception that a journal keeps
 
 
 class ErrorKind(StrEnum):
@@ -218,6 +217,12 @@ class StoreNewer(StoreError):
     code = "store_newer"
 
 
+class RowRefused(StoreError):
+    """What was to be written cannot be stored, today or later: a character or a number that the database has not."""
+
+    code = "row_refused"
+
+
 class LeaseLost(StoreError):
     """Another worker took the run over; what this one still wanted to write was refused."""
 
@@ -357,20 +362,13 @@ class RunCancelled(CallboardError):
 
 
 def failure_from(record: ErrorRecord) -> CallboardError:
-    """The error that a record describes, of the class with its code; unknown codes give a plain Failure."""
+    """The error that a record describes, of the class with its code, else a plain Failure with that code."""
     cls = _by_code().get(record.code, Failure)
     if issubclass(cls, Failure):
-        return cls(record.message, kind=_kind(record.kind), path=record.path, detail=record.detail)
+        failure = cls(record.message, kind=_kind(record.kind), path=record.path, detail=record.detail)
+        vars(failure)["code"] = record.code  # also one that no class has, such as that of a run given up for dead
+        return failure
     return cls(record.message)
-
-
-def words(error: BaseException) -> str:
-    """What an exception says, also when it cannot say it; the beginning, when it says too much."""
-    try:
-        said = str(error)
-    except Exception:
-        return "(it has no words)"
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said):,} characters)"
 
 
 def _kind(text: str) -> ErrorKind:

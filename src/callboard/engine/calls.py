@@ -18,12 +18,13 @@ from typing import Any, Protocol
 import msgspec
 
 from callboard.domain.codec import clean, encode
-from callboard.domain.errors import ErrorKind, Failure, StepFailed, TimedOut, Unencodable, words
+from callboard.domain.errors import ErrorKind, Failure, StepFailed, TimedOut, Unencodable
 from callboard.domain.event import Event, EventKind
 from callboard.domain.heartbeat import Heartbeat
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
+from callboard.domain.words import words
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.fleet import LOOK

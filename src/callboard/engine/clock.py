@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+_TRUSTED = 0.05  # seconds by which two clocks may differ
+
 
 class Timer(Protocol):
     """A pending call."""
@@ -47,3 +49,33 @@ class SystemClock:
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Calls back at a time; at once if it has passed."""
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
+
+
+class FleetClock:
+    """A clock that goes by the database's, so that all workers agree on the time whatever their machines say.
+
+    Only the offset is taken over, and only when it is off by more than an answer can be late.
+    """
+
+    def __init__(self, own: Clock) -> None:
+        self._own = own
+        self._offset = 0.0
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch, as the database has them."""
+        return self._own.now() + self._offset
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return self._own.monotonic()
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Calls back when `now()` has reached `when`."""
+        return self._own.call_at(when - self._offset, callback)
+
+    def correct(self, there: float, asked: float) -> None:
+        """The database said that it is `there`; it was asked when `monotonic()` was `asked`."""
+        late = self._own.monotonic() - asked
+        offset = there + late / 2 - self._own.now()
+        if abs(offset - self._offset) > _TRUSTED + late / 2:
+            self._offset = offset

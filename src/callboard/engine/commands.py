@@ -129,6 +129,13 @@ class Commands:
 
 
 def _check(tenant: Any, key: Any, priority: Any, labels: dict[Any, Any] | None) -> None:
+    for what, text in (
+        ("tenant", tenant),
+        ("key", key),
+        *((f"label {n!r}", f"{n}{v}") for n, v in (labels or {}).items()),
+    ):
+        if isinstance(text, str) and "\x00" in text:
+            raise InputInvalid(f"{what}={text!r} has a NUL character", remedy="remove it; not every store can hold it")
     if not tenant or not isinstance(tenant, str):
         raise InputInvalid(f"tenant={tenant!r} is empty", remedy="name the tenant")
     if key is not None and not (isinstance(key, str) and 0 < len(key) <= _KEY_LENGTH):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.errors import StoreError
-from callboard.engine.clock import Timer
+from callboard.engine.clock import FleetClock, Timer
 from callboard.engine.schedules import Scheduler
 from callboard.engine.services import Services
 
@@ -78,7 +78,11 @@ class Recovery:
         services, worker = self._services, self._worker
         claims, settings = services.store.claims, services.settings
         now, flows = services.clock.now(), list(services.flows)
+        asked = services.clock.monotonic()
         outlook = await claims.outlook(worker.id, flows)
+        if outlook.now is not None and isinstance(services.clock, FleetClock):
+            services.clock.correct(outlook.now, asked)
+            now = services.clock.now()
         if outlook.next_due is not None and outlook.next_due <= now:
             while await claims.wake_due(now, _DUE_AT_ONCE) == _DUE_AT_ONCE:
                 pass

@@ -14,13 +14,14 @@ from callboard.domain.errors import (
     ErrorRecord,
     InputInvalid,
     LeaseLost,
+    RowRefused,
     StoreError,
     Unencodable,
-    words,
 )
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
 from callboard.domain.suspension import Cancelled, ContinueAsNew, Parked, Suspension
+from callboard.domain.words import words
 from callboard.engine.context import Context
 from callboard.engine.execution import Execution
 from callboard.engine.flow import Flow
@@ -154,11 +155,29 @@ class Runner:
             return await self._finish(RunStatus.BLOCKED, encode(execution.blocked.record()))
         if isinstance(execution.failed, LeaseLost):
             return End(None)
+        if isinstance(execution.failed, RowRefused):
+            return await self._refused(execution.failed)
+        if execution.failed is not None:
+            # Whoever goes on with it meets the same store: not at once, again and again.
+            await asyncio.sleep(self._services.settings.sweep)
         if execution.failed is not None or not (execution.released or execution.parked):
             return await self._release()
         if execution.released:
             return End(RunStatus.READY)
         return End(RunStatus.WAITING, wake_at=execution.wake_at)
+
+    async def _refused(self, error: RowRefused) -> End:
+        """What the run wanted to journal cannot be stored, by nobody: it fails, after what could be stored."""
+        claim, journal = self.execution.claim, self._services.store.journal
+        try:
+            await journal.append(claim, ())  # by then everything behind the refused row has been refused as well
+            events = await journal.read(claim.tenant, claim.run_id, after=self.execution.base - 1)
+        except LeaseLost:
+            return End(None)
+        except StoreError:
+            return await self._release()
+        self.execution.seq = events[-1].seq + 1
+        return await self._finish(RunStatus.FAILED, encode(error.record()))
 
     async def _release(self) -> End:
         try:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from callboard.domain.codec import clean, encode
-from callboard.domain.errors import CallboardError, Failure, StepFailed, StoreError, words
+from callboard.domain.errors import CallboardError, Failure, StepFailed, StoreError
 from callboard.domain.event import Event, EventKind
 from callboard.domain.retry import Retry
+from callboard.domain.words import words
 from callboard.engine.branch import Branch
 from callboard.engine.calls import Attempt, Call, Effect
 from callboard.engine.executing import Executing

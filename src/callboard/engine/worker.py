@@ -30,6 +30,7 @@ class Worker:
         self._unreleased: list[Claim] = []
         self._wake = asyncio.Event()
         self._alone = False
+        self._claiming: set[str] | None = None  # runs that rang for a letter while a claim is under way
         self._exhausted = False  # the last claim has left nothing that this worker could execute
         self._suspects_since: float | None = None
         self._stopping = False
@@ -128,8 +129,11 @@ class Worker:
         for hint in hints:
             if hint.news is News.READY:
                 self._wake.set()
-            elif hint.news is News.INBOX and (runner := self._active.get(hint.run_id)) is not None:
-                runner.execution.mailbox.poke()
+            elif hint.news is News.INBOX:
+                if (runner := self._active.get(hint.run_id)) is not None:
+                    runner.execution.mailbox.poke()
+                elif self._claiming is not None:
+                    self._claiming.add(hint.run_id)
 
     async def _claim_forever(self) -> None:
         while not self._stopping:
@@ -160,23 +164,31 @@ class Worker:
                 return await self._claim_suspect(now)
             if services.clock.monotonic() - self._suspects_since > _PATIENCE:
                 return False
-        claimed = await services.store.claims.claim(self.id, list(services.flows), free, now, labels=services.labels)
-        for each in claimed:
-            self._execute(each)
+        claimed = await self._take(free, now, suspects=False)
         self._exhausted = len(claimed) < free
         return not self._exhausted
 
     async def _claim_suspect(self, now: float) -> bool:
         """A run whose owners died runs alone: if it kills this worker too, no other run is blamed."""
-        services = self._services
         self._suspects_since = None
-        claimed = await services.store.claims.claim(
-            self.id, list(services.flows), 1, now, suspects=True, labels=services.labels
-        )
-        for each in claimed:
-            self._alone = True
-            self._execute(each)
+        claimed = await self._take(1, now, suspects=True)
+        self._alone = bool(claimed)
         return not claimed
+
+    async def _take(self, limit: int, now: float, *, suspects: bool) -> list[Claimed]:
+        services = self._services
+        self._claiming = set()
+        try:
+            claimed = await services.store.claims.claim(
+                self.id, list(services.flows), limit, now, suspects=suspects, labels=services.labels
+            )
+            for each in claimed:
+                self._execute(each)
+                if each.claim.run_id in self._claiming:  # a letter came while the run was being claimed
+                    self._active[each.claim.run_id].execution.mailbox.poke()
+        finally:
+            self._claiming = None
+        return claimed
 
     def _execute(self, claimed: Claimed) -> None:
         flow = self._services.flows[f"{claimed.run.flow}@{claimed.run.version}"]

@@ -18,7 +18,8 @@ from enum import StrEnum
 
 import msgspec
 
-from callboard.domain.errors import BreakerOpen, StoreError, TryLater, words
+from callboard.domain.errors import BreakerOpen, StoreError, TryLater
+from callboard.domain.words import words
 from callboard.resilience.counters import Counters
 
 _log = logging.getLogger("callboard.resilience")

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from callboard.domain.errors import StoreUnavailable, words
+from callboard.domain.errors import StoreUnavailable
+from callboard.domain.words import words
 from callboard.resilience.counters import Counters
 
 _log = logging.getLogger("callboard.resilience")

@@ -39,6 +39,9 @@ class Park(msgspec.Struct, frozen=True):
     wake_at: float | None
 
 
+UNREAD = frozenset({RunStatus.SUCCEEDED, RunStatus.CANCELLED})  # ends after which nobody reads a letter any more
+
+
 class Finish(msgspec.Struct, frozen=True):
     """The run ends or blocks: its last event and its status.
 
@@ -98,13 +101,16 @@ class Takeover(msgspec.Struct, frozen=True):
 
 class Outlook(msgspec.Struct, frozen=True):
     """What there is to do: ready runs, how many of them are suspects, when the next waiting run is due (epoch
-    seconds), the inbox counters of the runs that the asking worker owns, by run id, and how many workers there are."""
+    seconds), the inbox counters of the runs that the asking worker owns, by run id, how many workers there are,
+    and what time the database has (epoch seconds; None where that is this machine's). `ready` and `suspects` may
+    be counted up to a thousand only."""
 
     ready: int
     suspects: int
     next_due: float | None
     inboxes: dict[str, int]
     workers: int = 1
+    now: float | None = None
 
 
 class Backlog(msgspec.Struct, frozen=True):

@@ -63,6 +63,10 @@ class Store(Protocol):
         """Writes what is queued and disconnects."""
         ...
 
+    async def now(self) -> float | None:
+        """What time the database has, in epoch seconds; None where that is this machine's time. Raises StoreError."""
+        ...
+
     async def check(self) -> dict[str, str]:
         """Facts for `callboard doctor`: where, version, size, integrity."""
         ...

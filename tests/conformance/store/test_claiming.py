@@ -36,8 +36,9 @@ async def test_a_claimed_run_is_running_under_a_higher_epoch(store: Store) -> No
     run_id = await start(store)
     found = await claim(store, run_id)
     run = await store.runs.get(TENANT, run_id)
-    assert (run.status, run.epoch) == (RunStatus.RUNNING, 1)
-    assert (found.claim.run_id, found.claim.tenant, found.claim.epoch) == (run_id, TENANT, 1)
+    assert run.status is RunStatus.RUNNING
+    assert (found.claim.run_id, found.claim.tenant, found.claim.epoch) == (run_id, TENANT, run.epoch)
+    assert run.epoch > 0
     assert found.run == run
 
 

@@ -29,6 +29,7 @@ from tests.conformance.store.play import (
     overtaken,
     park,
     running,
+    send,
     seqs_of,
     start,
     status_of,
@@ -251,3 +252,11 @@ async def test_settling_one_run_leaves_the_others_alone(store: Store) -> None:
     )
     found = [await status_of(store, c) for c in (first.run_id, second.run_id, third.run_id, ready)]
     assert found == [RunStatus.SUCCEEDED, RunStatus.READY, RunStatus.WAITING, RunStatus.READY]
+
+
+@pytest.mark.parametrize(("status", "kept"), [("succeeded", 0), ("cancelled", 0), ("failed", 1)])
+async def test_letters_that_nobody_will_read_go_with_the_end_of_their_run(store: Store, status: str, kept: int) -> None:
+    held = await running(store)
+    await send(store, held.run_id)
+    await store.claims.settle(held, end(1, RunStatus(status)))
+    assert len((await store.inbox.read(held, 0))[1]) == kept

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from callboard.domain.errors import LeaseLost
 from callboard.domain.run import RunStatus
@@ -182,8 +183,13 @@ async def test_a_letter_ends_the_wait_and_its_time_limit(store: Store) -> None:
     assert await store.claims.wake_due(LATER, 10) == 0
 
 
+async def outlook(store: Store) -> Outlook:
+    """What Anna sees, whatever time it is there."""
+    return structs.replace(await store.claims.outlook(ANNA), now=None)
+
+
 async def test_the_outlook_tells_what_there_is_to_do(store: Store) -> None:
-    assert await store.claims.outlook(ANNA) == Outlook(0, 0, None, {}, 1)
+    assert await outlook(store) == Outlook(0, 0, None, {}, 1)
     mine = await running(store)
     await running(store, BEN)
     for _ in range(2):
@@ -192,4 +198,4 @@ async def test_the_outlook_tells_what_there_is_to_do(store: Store) -> None:
     await waiting(store, wake_at=T0 + 30)
     await start(store)
     await start(store)
-    assert await store.claims.outlook(ANNA) == Outlook(2, 0, T0 + 30, {mine.run_id: 2}, 2)
+    assert await outlook(store) == Outlook(2, 0, T0 + 30, {mine.run_id: 2}, 2)

@@ -98,7 +98,7 @@ def purge(
                 return total
             total = {name: count + getattr(done, name) for name, count in total.items()}
 
-    _show([ask(store, tenant, work)], as_json)
+    _show([ask(store, tenant, work, operator=True)], as_json)
 
 
 def _show(done: list[dict[str, Any]], as_json: bool) -> None:

@@ -110,8 +110,8 @@ class PostgresClaims:
     async def outlook(self, worker_id: str, flows: Sequence[str] | None = None) -> Outlook:
         async with self._line.use() as db:
             row = await db.fetchrow(_SQL["outlook"], worker_id, None if flows is None else list(flows))
-        ready, suspects, due, ids, counters, workers = row
-        return Outlook(ready, suspects, due, dict(zip(ids, counters, strict=True)), workers)
+        ready, suspects, due, ids, counters, workers, now = row
+        return Outlook(ready, suspects, due, dict(zip(ids, counters, strict=True)), workers, now)
 
     async def backlog(self) -> Backlog:
         async with self._database.taken() as db:

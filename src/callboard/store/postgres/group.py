@@ -42,6 +42,7 @@ class Group:
         self._asks: list[tuple[Any, ...]] = []
         self._withdrawn: list[int] = []
         self._forgotten: list[int] = []
+        self._unread: list[int] = []
 
     async def put_blobs(self, payloads: Iterable[tuple[str, bytes, float]]) -> None:
         """Writes those (tenant, payload, time) that are too large for a row. Before anything else is locked."""
@@ -120,6 +121,10 @@ class Group:
         for child in self.children.get(number, ()):
             child.detached = child.changed = True
 
+    def drop_letters(self, number: int) -> None:
+        """Notes that nobody will read a run's letters."""
+        self._unread.append(number)
+
     async def write(self) -> None:
         """Writes all that was noted."""
         put = [run.columns() for run in self.runs.values() if run.changed]
@@ -141,6 +146,8 @@ class Group:
         for statement, rows in ((_STARTS["knock"], self._letters), (_APPENDS["ask"], self._asks)):
             if rows:
                 await self.db.execute(statement, *columns(rows))
+        if self._unread:
+            await self.db.execute(_SETTLES["drop_letters"], self._unread)
         if self._withdrawn:
             await self.db.execute(_SETTLES["withdraw"], self._withdrawn)
 

@@ -46,7 +46,7 @@ class Marks:
         if held:
             await db.execute(_SQL["sever"], session)
             raise asyncpg.LockNotAvailableError("a session that was cut is still at it")
-        return last is not None and last >= number
+        return bool(last >= number)
 
     def rename(self) -> None:
         """A new row, for when it is not known whether some session holds the old one."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from callboard.domain.run import RunStatus
-from callboard.store.claims import Claim, Finish, Park, Release, Renew, Settled
+from callboard.store.claims import UNREAD, Claim, Finish, Park, Release, Renew, Settled
 from callboard.store.letter import CANCEL, CHILD
 from callboard.store.postgres.appends import lost
 from callboard.store.postgres.group import Group, ready
@@ -95,6 +95,8 @@ def _finish(group: Group, claim: Claim, end: Any) -> Settled:
     group.runs[claim.number].finish(end.status, end.error, end.event.at / 1e6)
     if end.status is not RunStatus.BLOCKED:
         group.withdraw(claim.number)
+    if end.status in UNREAD and group.runs[claim.number].inbox_seq:
+        group.drop_letters(claim.number)
     return _DONE
 
 

@@ -42,7 +42,7 @@ class PostgresStore:
         observe: Callable[[int, float], None] | None = None,
         migrations: Sequence[Migration] | None = None,
     ) -> None:
-        self._database = Database(url, door=door)
+        self._database = Database(url, door=door, least=0)
         # Apart: a pool that is full of other work must not look like counters that are away.
         self._counting = Database(url, door=door, size=2, least=0)
         self._migrations = known() if migrations is None else migrations
@@ -77,6 +77,12 @@ class PostgresStore:
         await self._writer.close()
         await self._counting.close()
         await self._database.close()
+
+    async def now(self) -> float | None:
+        """What time the database has."""
+        async with self._database.reading("") as db:
+            at: float = await db.fetchval(_SQL["now"])
+        return at
 
     async def check(self) -> dict[str, str]:
         """Where the store is, its version, schema and size, and whether a commit reaches the disk."""

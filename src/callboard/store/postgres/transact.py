@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from callboard.connections.postgres import Database, cut, gone
-from callboard.domain.errors import FlowMisuse, StoreError, StoreUnavailable
+from callboard.domain.errors import FlowMisuse, StoreUnavailable
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
 from callboard.store.postgres.appends import lost, written
@@ -148,7 +148,7 @@ class Transact:
                     if not await db.fetchval(_SQL["going_on"], xid):
                         return await written(db, self.claim, [event])
             await asyncio.sleep(0.1)
-        raise StoreError("it is not known whether a transaction was committed", why="the server stays away")
+        raise StoreUnavailable("it is not known whether a transaction was committed", why="the server stays away")
 
 
 async def _rollback(db: Any, transaction: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from callboard.connections.postgres import Database, explain
-from callboard.domain.errors import LeaseLost, StoreError, StoreUnavailable
+from callboard.domain.errors import LeaseLost, RowRefused, StoreError, StoreUnavailable
 from callboard.store.postgres.appends import Append
 from callboard.store.postgres.commits import Call, Commits, Fault
 from callboard.store.postgres.transact import Raised, Transact
@@ -157,6 +157,8 @@ class Writer:
             self._broken.setdefault((op.claim.number, op.claim.epoch), begins)
         if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
             return explain(error, self._database.url)
+        if isinstance(error, ValueError | TypeError | OverflowError) and not isinstance(error, StoreError):
+            return RowRefused(f"{self._database.name} cannot hold what was to be written", why=str(error))
         return error
 
     def _gap(self, op: Any) -> StoreError | None:

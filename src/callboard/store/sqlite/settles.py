@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from callboard.domain.run import RunStatus
-from callboard.store.claims import AGEING, Claim, Finish, Park, Release, Renew, Settled
+from callboard.store.claims import AGEING, UNREAD, Claim, Finish, Park, Release, Renew, Settled
 from callboard.store.letter import CANCEL, CHILD
 from callboard.store.sqlite.appends import holds, lost, row, write_rows
 from callboard.store.sqlite.sql import statements
@@ -108,7 +108,9 @@ def _told(db: apsw.Connection, claim: Claim, end: Finish, family: Sequence[Any])
     """What follows from a run's end for its parent, its children and its open questions."""
     at = end.event.at / 1e6
     ready: list[str] = []
-    parent, path, detached = family
+    parent, path, detached, letters = family
+    if letters and end.status in UNREAD:
+        db.execute(_SQL["drop_letters"], (claim.number,))
     if parent is not None and end.notice and not detached:
         ready += tell_parent(db, parent, path, end.notice, at)
     if end.orphans:

@@ -65,6 +65,10 @@ class SqliteStore:
         await self._writer.close()
         self._liveness.close()
 
+    async def now(self) -> float | None:
+        """None: a file has no clock but this machine's."""
+        return None
+
     async def check(self) -> dict[str, str]:
         """Where the store is, its schema version, its size, and SQLite's own integrity check."""
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import apsw
 
 from callboard.connections.sqlite import WriteLock, connect, explain, use_wal
-from callboard.domain.errors import StoreError, StoreUnavailable
+from callboard.domain.errors import RowRefused, StoreError, StoreUnavailable
 
 Fault = Callable[[str], None]
 Observe = Callable[[int, float], None]
@@ -218,7 +218,11 @@ class Writer:
         begins = getattr(op, "begins", None)
         if begins is not None:
             self._broken.setdefault((op.claim.number, op.claim.epoch), begins)
-        return explain(error, self._path) if isinstance(error, apsw.Error) else error
+        if isinstance(error, apsw.Error):
+            return explain(error, self._path)
+        if isinstance(error, ValueError | TypeError | OverflowError):  # what apsw cannot hand to SQLite
+            return RowRefused(f"{self._path} cannot hold what was to be written", why=str(error))
+        return error
 
     def _gap(self, op: Any) -> StoreError | None:
         claim = getattr(op, "claim", None)

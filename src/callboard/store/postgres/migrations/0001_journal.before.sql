@@ -40,6 +40,11 @@ CREATE TABLE runs (
     reasoning_tokens bigint NOT NULL DEFAULT 0,
     error bytea
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+-- The next epoch of a run: higher than any before, and, since it goes with the time, not one that a claim already had
+-- whose commit was lost in a failover.
+CREATE FUNCTION callboard_epoch(epoch integer) RETURNS integer LANGUAGE sql VOLATILE PARALLEL SAFE
+RETURN greatest(epoch + 1, extract(epoch FROM clock_timestamp())::bigint - 1735689600)::integer;
+
 CREATE UNIQUE INDEX runs_key ON runs (tenant, flow, key) WHERE key IS NOT NULL;
 -- Newest first. Of an expression, because no other index can then seem to give a page of a tenant's runs in this
 -- order: the primary key, read backwards, would go through everybody's newer runs first.

@@ -50,7 +50,7 @@ GRANT INSERT (id, tenant, flow, version, status, priority, key, digest, labels, 
 GRANT UPDATE (status, rank, ready_at, wake_at, updated_at, finished_at, inbox_seq, deaths, error)
     ON runs TO callboard_door;
 GRANT INSERT ON events, inbox TO callboard_door;
-GRANT SELECT, INSERT, UPDATE ON marks TO callboard_door;
+GRANT SELECT, INSERT, UPDATE, DELETE ON marks TO callboard_door;
 GRANT UPDATE (status, decided_at, decided_by, decision) ON approvals TO callboard_door;
 GRANT INSERT, UPDATE ON blobs, lanes TO callboard_door;
 GRANT INSERT, UPDATE, DELETE ON schedules TO callboard_door;
@@ -114,3 +114,16 @@ CREATE POLICY door ON schedules TO callboard_door
 CREATE POLICY door ON marks TO callboard_door
     USING (writer = current_setting('callboard.writer', true))
     WITH CHECK (writer = current_setting('callboard.writer', true));
+
+-- How much is waiting, over all tenants: a door that refuses starts has to know, and sees one tenant otherwise. In the
+-- row without a tenant: runs at work, and runs that wait.
+CREATE FUNCTION callboard_backlog() RETURNS TABLE (tenant text, runs bigint, detail double precision)
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT r.tenant, count(*), min(r.ready_at) FROM runs r WHERE r.status = 'ready' GROUP BY r.tenant
+    UNION ALL
+    SELECT NULL, (SELECT count(*) FROM runs r WHERE r.owner IS NOT NULL),
+        (SELECT count(*) FROM runs r WHERE r.status = 'waiting')::double precision;
+END;
+REVOKE EXECUTE ON FUNCTION callboard_backlog FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION callboard_backlog TO callboard_door, callboard_worker;

@@ -7,7 +7,7 @@ picked AS MATERIALIZED (
       AND (needs IS NULL OR needs = ANY ($6::text[])) AND tenant <> ALL ($7::text[]) AND flow <> ALL ($8::text[])
       AND (SELECT count(*) FROM me) = 1
     ORDER BY rank LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE runs r SET status = 'running', owner = $1, epoch = r.epoch + 1, updated_at = $2,
+UPDATE runs r SET status = 'running', owner = $1, epoch = callboard_epoch(r.epoch), updated_at = $2,
     claim_seq = (SELECT coalesce(max(e.seq), -1) FROM events e WHERE e.run = r.number)
 FROM picked p WHERE r.number = p.number
 RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
@@ -34,7 +34,7 @@ ORDER BY rank LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- claim_these: like claim, of runs that were chosen already, or that are this worker's without its knowing
 WITH me AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE)
-UPDATE runs r SET status = 'running', owner = $1, epoch = r.epoch + 1, updated_at = $2,
+UPDATE runs r SET status = 'running', owner = $1, epoch = callboard_epoch(r.epoch), updated_at = $2,
     claim_seq = (SELECT coalesce(max(e.seq), -1) FROM events e WHERE e.run = r.number)
 WHERE r.number = ANY ($3::bigint[]) AND (r.status = 'ready' OR r.owner = $1) AND (SELECT count(*) FROM me) = 1
 RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
@@ -89,9 +89,7 @@ SELECT
     (SELECT wake_at FROM runs WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1),
     ARRAY(SELECT id FROM runs WHERE owner = $1 AND status = 'running' ORDER BY number + 0),
     ARRAY(SELECT inbox_seq FROM runs WHERE owner = $1 AND status = 'running' ORDER BY number + 0),
-    (SELECT count(*) FROM workers);
+    (SELECT count(*) FROM workers), extract(epoch FROM clock_timestamp())::double precision;
 
 -- backlog: ready runs by tenant and since when the oldest is ready; in the row without tenant, those at work and waiting
-SELECT tenant, count(*), min(ready_at) FROM runs WHERE status = 'ready' GROUP BY tenant
-UNION ALL
-SELECT NULL, (SELECT count(*) FROM runs WHERE owner IS NOT NULL), (SELECT count(*) FROM runs WHERE status = 'waiting');
+SELECT * FROM callboard_backlog();

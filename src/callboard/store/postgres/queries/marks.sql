@@ -2,8 +2,9 @@
 INSERT INTO marks (writer, mark) VALUES ($1, $2)
 ON CONFLICT (writer) DO UPDATE SET mark = excluded.mark, at = excluded.at RETURNING pg_backend_pid();
 
--- last: the number of the last group that was committed; waits for a session that is still at one
-SELECT mark FROM marks WHERE writer = $1 FOR UPDATE;
+-- last: the number of the last group that was committed. Waits for a session that is still at one, also at the writer's
+-- first, whose row nobody else can see or lock yet: hence an insert
+INSERT INTO marks AS m (writer, mark) VALUES ($1, 0) ON CONFLICT (writer) DO UPDATE SET mark = m.mark RETURNING mark;
 
 -- sever: ends a session whose client has gone
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -28,3 +28,6 @@ SELECT current_user::text, NOT row_security_active('runs'), pg_has_role('callboa
 SELECT current_setting('server_version'), pg_database_size(current_database()), current_setting('synchronous_commit'),
        current_setting('fsync'), current_user::text,
        (SELECT string_agg(number || ' ' || phase, ', ' ORDER BY number, phase DESC) FROM callboard_schema);
+
+-- now: what time it is here, for clocks that are wrong
+SELECT extract(epoch FROM clock_timestamp())::double precision;

@@ -26,3 +26,6 @@ UPDATE approvals SET status = 'withdrawn' WHERE run = ANY ($1::bigint[]) AND sta
 
 -- forget_children: a run that begins anew has no letters from children of before
 DELETE FROM inbox WHERE run = ANY ($1::bigint[]) AND name LIKE 'child:%';
+
+-- drop_letters: what was sent to runs that have ended for good
+DELETE FROM inbox WHERE run = ANY ($1::bigint[]);

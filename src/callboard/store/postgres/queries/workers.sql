@@ -22,7 +22,7 @@ ORDER BY number + 0 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- take_over: locked runs of workers that are gone are ready, with a higher epoch, and a death if nothing was got done:
 -- intents (kind 2) and beats (12) alone are no progress, or a call that kills its worker would be begun for ever
-UPDATE runs r SET epoch = r.epoch + 1, owner = NULL, status = 'ready', ready_at = $2, updated_at = $2,
+UPDATE runs r SET epoch = callboard_epoch(r.epoch), owner = NULL, status = 'ready', ready_at = $2, updated_at = $2,
     rank = $2 - r.priority * $3::double precision,
     deaths = CASE WHEN EXISTS (SELECT FROM events e WHERE e.run = r.number AND e.seq > r.claim_seq
                                AND e.kind NOT IN (2, 12)) THEN 0 ELSE r.deaths + 1 END

@@ -55,7 +55,11 @@ RETURNING number, epoch;
 -- finish: the run ends or blocks
 UPDATE runs SET status = ?3, owner = NULL, updated_at = ?4, finished_at = CASE ?3 WHEN 'blocked' THEN NULL ELSE ?4 END,
     wake_at = NULL, deaths = 0, error = ?5
-WHERE number = ?1 AND epoch = ?2 AND status = 'running' RETURNING number, epoch, parent, parent_path, detached;
+WHERE number = ?1 AND epoch = ?2 AND status = 'running'
+RETURNING number, epoch, parent, parent_path, detached, inbox_seq;
+
+-- drop_letters: what was sent to a run that has ended for good
+DELETE FROM inbox WHERE run = ?;
 
 -- withdraw: questions of a run that has ended
 UPDATE approvals SET status = 'withdrawn' WHERE run = ? AND status = 'open';

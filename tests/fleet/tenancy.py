@@ -1,0 +1,73 @@
+"""Two tenants in one database, who have something in every table; seen by workers and by doors."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from callboard.store.controls import Control, Scope
+from callboard.store.journal import Extras
+from callboard.store.postgres import PostgresStore
+from callboard.store.schedules import Schedule
+from tests.conformance.store.play import ANNA, FLOWS, LATER, STRANGER, T0, TENANT, ask, event, new_run, park
+from tests.conformance.store.postgres_home import PostgresHome
+
+BODY = b'"%s"' % (b"x" * 20_000)
+
+
+class Tenancy:
+    """A database in which two tenants have something in every table, and the numbers of their runs."""
+
+    def __init__(self, home: PostgresHome, numbers: dict[str, int]) -> None:
+        self.home = home
+        self.mine, self.theirs = numbers[TENANT], numbers[STRANGER]
+
+    @asynccontextmanager
+    async def door(self, tenant: str | None = TENANT, login: str = "door") -> AsyncIterator[Any]:
+        """A plain connection in a door's transaction, as somebody would have it who can slip in any SQL."""
+        db = await asyncpg.connect(getattr(self.home, login))
+        try:
+            async with db.transaction():
+                if login != "door":
+                    await db.execute("SET LOCAL ROLE callboard_door")
+                if tenant is not None:
+                    await db.execute("SELECT set_config('callboard.tenant', $1, true)", tenant)
+                yield db
+        finally:
+            await db.close()
+
+    async def refuses(self, statement: str, *values: object) -> None:
+        """The database does not let a door do that."""
+        async with self.door() as db:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await db.execute(statement, *values)
+
+
+async def _settle_in(store: PostgresStore, tenant: str) -> None:
+    await store.runs.start(new_run(tenant=tenant, input=BODY, id=f"{tenant}-run"))
+    (found,) = await store.claims.claim(ANNA, FLOWS, 1, LATER)
+    await store.journal.append(found.claim, [event(1)], Extras(asks=(ask(id=f"{tenant}-question"),)))
+    await store.claims.settle(found.claim, park())
+    await store.inbox.send(tenant, found.run.id, "signal:secret", b"null", LATER)
+    await store.schedules.put(Schedule(tenant=tenant, name="nightly", flow="order", cron="* * * * *", next_at=T0))
+    await store.controls.put(Control(scope=Scope.TENANT, name=tenant))
+
+
+async def settled(home: PostgresHome) -> Tenancy:
+    """Empties the database and lets both tenants settle in it."""
+    home.empty()
+    store = PostgresStore(home.worker)
+    await store.open()
+    try:
+        await store.claims.register(ANNA, T0)
+        for tenant in (TENANT, STRANGER):
+            await _settle_in(store, tenant)
+    finally:
+        await store.close()
+    db = await asyncpg.connect(home.owner)
+    try:
+        return Tenancy(home, dict(await db.fetch("SELECT tenant, number FROM runs")))
+    finally:
+        await db.close()
