@@ -18,6 +18,9 @@ _COMMAND = 30.0  # seconds for one statement
 _WAIT = 30.0  # seconds to wait for a free connection of the pool
 _IDLE = 5_000  # milliseconds after which the server ends a transaction whose client has gone silent
 _VALUE = re.compile(r"(query argument \$\d+): .* (?=\()")  # what asyncpg could not encode may be anybody's secret
+# What asyncpg raises. Its InternalClientError too means a connection that is about to be cut: the server has said so
+# while nobody was asking it anything, and what is asked in that moment meets a state that asyncpg does not expect.
+DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _OURS = frozenset({"pgbouncer"})  # words in the URL that are not meant for PostgreSQL
 
 
@@ -57,7 +60,7 @@ class Database:
         if pool is not None:
             try:
                 await asyncio.wait_for(pool.close(), 5.0)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except DRIVER:
                 pool.terminate()
 
     async def connect(self, settings: dict[str, str] | None = None) -> asyncpg.Connection:
@@ -136,7 +139,7 @@ class Database:
             try:
                 yield db
             finally:
-                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with contextlib.suppress(*DRIVER):
                     await pool.release(db, timeout=5.0)  # a connection that was cut is replaced at its next use
 
     def _options(self, settings: dict[str, str]) -> dict[str, Any]:
@@ -152,7 +155,7 @@ def explained(url: str) -> Any:
     """Turns asyncpg's errors into ours: what happened, why, what to do."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:  # TimeoutError is an OSError
+    except DRIVER as error:  # TimeoutError is an OSError
         raise explain(error, url) from error
 
 
@@ -201,7 +204,7 @@ def cut(error: BaseException) -> bool:
         return state[:2] == "08" or state[:3] == "57P" or state in ("25P03", "25006", "53300")
     if isinstance(error, asyncpg.InterfaceError):  # also what cannot be encoded; that is no matter of connections
         return not isinstance(error, asyncpg.DataError) and ("closed" in str(error) or "connection" in str(error))
-    return isinstance(error, OSError)
+    return isinstance(error, OSError | asyncpg.InternalClientError)
 
 
 def gone(db: Any) -> bool:
@@ -243,7 +246,7 @@ async def begun(db: Any, prologue: str) -> AsyncIterator[None]:
         yield
     except BaseException:
         if not gone(db):
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*DRIVER):
                 await db.execute("ROLLBACK")
         raise
     await db.execute("COMMIT")

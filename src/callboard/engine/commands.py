@@ -129,19 +129,22 @@ class Commands:
 
 
 def _check(tenant: Any, key: Any, priority: Any, labels: dict[Any, Any] | None) -> None:
-    for what, text in (
-        ("tenant", tenant),
-        ("key", key),
-        *((f"label {n!r}", f"{n}{v}") for n, v in (labels or {}).items()),
-    ):
-        if isinstance(text, str) and "\x00" in text:
-            raise InputInvalid(f"{what}={text!r} has a NUL character", remedy="remove it; not every store can hold it")
     if not tenant or not isinstance(tenant, str):
         raise InputInvalid(f"tenant={tenant!r} is empty", remedy="name the tenant")
-    if key is not None and not (isinstance(key, str) and 0 < len(key) <= _KEY_LENGTH):
-        raise InputInvalid(f"key={key!r} is not a text of 1 to {_KEY_LENGTH} characters", remedy="shorten the key")
+    _storable("tenant", tenant)
+    if key is not None:
+        if not (isinstance(key, str) and 0 < len(key) <= _KEY_LENGTH):
+            raise InputInvalid(f"key={key!r} is not a text of 1 to {_KEY_LENGTH} characters", remedy="shorten the key")
+        _storable("key", key)
     if not isinstance(priority, int) or not -1_000_000 <= priority <= 1_000_000:
         raise InputInvalid(f"priority={priority!r} is not a whole number", remedy="use 0; higher runs earlier")
-    for name, text in (labels or {}).items():
-        if not isinstance(name, str) or not isinstance(text, str):
-            raise InputInvalid(f"label {name!r}={text!r} is not text", remedy="labels map text to text")
+    if labels:
+        for name, text in labels.items():
+            if not isinstance(name, str) or not isinstance(text, str):
+                raise InputInvalid(f"label {name!r}={text!r} is not text", remedy="labels map text to text")
+            _storable(f"label {name!r}", name + text)
+
+
+def _storable(what: str, text: str) -> None:
+    if "\x00" in text:
+        raise InputInvalid(f"{what}={text!r} has a NUL character", remedy="remove it; not every store can hold it")

@@ -22,6 +22,7 @@ from callboard.engine.shape import Shape
 from callboard.engine.steps import Step
 from callboard.engine.transaction import Transaction
 from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
+from callboard.store.journal import Isolation
 from callboard.streams.stream import Chunk
 
 T = TypeVar("T")
@@ -144,6 +145,7 @@ class Context:
         name: str | None = None,
         timeout: float | None = None,
         retry: Retry = NEVER,
+        isolation: Literal["read_committed", "repeatable_read", "serializable"] = "read_committed",
     ) -> Awaitable[Any]:
         """Calls `fn(connection, *args)` in the transaction that journals its result: its rows are written exactly
         once, with no key needed, because they live in the store's own database.
@@ -158,6 +160,7 @@ class Context:
             name: how the journal names it; the function's name by default.
             timeout: seconds, half the settings' `lease` at most and by default.
             retry: how to repeat it when it raises. Deadlocks and serialization failures are repeated anyway.
+            isolation: PostgreSQL's level; on SQLite every transaction is alone.
 
         Raises:
             StepFailed: it raised, or its result cannot be stored.
@@ -167,7 +170,9 @@ class Context:
         limit = longest if timeout is None else min(_seconds(timeout), longest)
         asked = digest(args) if args else b""
         title = name or str(getattr(fn, "__name__", "transaction"))
-        return Transaction(execution, title, asked, fn, args, limit, retry)
+        if isolation not in tuple(Isolation):
+            raise InputInvalid(f"isolation={isolation!r} is unknown", remedy=f"use {', '.join(Isolation)}")
+        return Transaction(execution, title, asked, fn, args, limit, retry, Isolation(isolation))
 
     def continue_as_new(self, input: Any) -> NoReturn:
         """Ends this journal and begins the flow anew with another input, under the same run id.

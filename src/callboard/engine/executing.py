@@ -12,7 +12,7 @@ from callboard.engine.mailbox import Mailbox
 from callboard.engine.replay import Replay
 from callboard.engine.services import Services
 from callboard.store.claims import Claim
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, Isolation
 from callboard.store.runs import Blocked
 
 
@@ -38,7 +38,9 @@ class Executing(Protocol):
         """Appends the run's next event."""
         ...
 
-    def transact(self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float) -> Awaitable[Any]:
+    def transact(
+        self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float, isolation: Isolation
+    ) -> Awaitable[Any]:
         """Calls a function with a connection and appends its outcome in the same transaction."""
         ...
 

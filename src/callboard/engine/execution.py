@@ -23,7 +23,7 @@ from callboard.engine.replay import Mismatch, Move, New, Replay
 from callboard.engine.request import Interrupted, Request, abandoned
 from callboard.engine.services import Services
 from callboard.store.claims import Claimed, Park, Release
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, Isolation
 from callboard.store.runs import Blocked
 
 _REFUSALS = 20  # a coroutine that swallows this many refusals while it unwinds is closed by force
@@ -65,13 +65,15 @@ class Execution:
         self.seq += 1
         return self.services.store.journal.append(self.claim, (event,), extras)
 
-    def transact(self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float) -> Awaitable[Any]:
+    def transact(
+        self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float, isolation: Isolation
+    ) -> Awaitable[Any]:
         """Calls `do(connection)` and appends `outcome(seq, its result or what it raised)` in one transaction."""
         self._count("")
         seq = self.seq
         self.seq += 1
         return self.services.store.journal.transact(
-            self.claim, seq, do, lambda result: outcome(seq, result), limit=limit
+            self.claim, seq, do, lambda result: outcome(seq, result), limit=limit, isolation=isolation
         )
 
     async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:

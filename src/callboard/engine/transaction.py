@@ -14,12 +14,13 @@ from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New
 from callboard.engine.request import decode_done, done_body
 from callboard.engine.shape import returned
+from callboard.store.journal import Isolation
 
 
 class Transaction(Call):
     """Calls a function with a connection. It happens exactly once: its rows and its outcome are one commit."""
 
-    __slots__ = ("_args", "_fn", "_limit")
+    __slots__ = ("_args", "_fn", "_isolation", "_limit")
 
     def __init__(
         self,
@@ -30,11 +31,13 @@ class Transaction(Call):
         args: tuple[Any, ...],
         limit: float,
         retry: Retry,
+        isolation: Isolation,
     ) -> None:
         super().__init__(execution, name, digest, Effect(self._never, retry=retry, shape=returned(fn)))
         self._fn = fn
         self._args = args
         self._limit = limit
+        self._isolation = isolation
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Calls the function; its failures are journaled and tried again as its retry allows."""
@@ -60,7 +63,9 @@ class Transaction(Call):
 
         branch.shielded = True  # a commit is not taken back: a cancel waits for the short time that it takes
         try:
-            await self.execution.transact(lambda connection: self._fn(connection, *self._args), outcome, self._limit)
+            await self.execution.transact(
+                lambda connection: self._fn(connection, *self._args), outcome, self._limit, self._isolation
+            )
         except StoreError:
             raise
         except Exception as error:

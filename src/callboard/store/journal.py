@@ -1,6 +1,7 @@
 """The journal: append-only rows, each checked against its run's epoch."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
@@ -10,6 +11,14 @@ from callboard.domain.usage import Usage
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.runs import NewRun
+
+
+class Isolation(StrEnum):
+    """How far a transaction is kept apart from those beside it. On SQLite each is alone."""
+
+    READ_COMMITTED = "read_committed"
+    REPEATABLE_READ = "repeatable_read"
+    SERIALIZABLE = "serializable"
 
 
 class Extras(msgspec.Struct, frozen=True):
@@ -47,7 +56,14 @@ class Journal(Protocol):
         ...
 
     def transact(
-        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+        self,
+        claim: Claim,
+        seq: int,
+        do: Callable[[Any], Any],
+        event: Callable[[Any], Event],
+        *,
+        limit: float,
+        isolation: Isolation = Isolation.READ_COMMITTED,
     ) -> Awaitable[Any]:
         """Calls `do(connection)` and appends `event(its result)` in the transaction of that connection.
 

@@ -1,12 +1,10 @@
 """Questions to people on PostgreSQL."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any
 
-import msgspec
-
 from callboard.connections.postgres import Database
-from callboard.domain.errors import Conflict, NotFound
+from callboard.domain.errors import Conflict
 from callboard.domain.run import RunStatus
 from callboard.store.approvals import Approval, ApprovalStatus
 from callboard.store.claims import Claim
@@ -15,6 +13,7 @@ from callboard.store.postgres.appends import lost
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import deliver
 from callboard.store.postgres.writer import Writer
+from callboard.store.rows import approval_from, no_approval
 
 _SQL = statements("approvals")
 _ANY = [str(status) for status in ApprovalStatus]
@@ -36,14 +35,14 @@ class PostgresApprovals:
                 rows = await db.fetch(_SQL["find"], tenant, statuses, limit)
             else:
                 rows = await db.fetch(_SQL["find_of_run"], tenant, statuses, limit, run_id)
-        return [_approval(row) for row in rows]
+        return [approval_from(row) for row in rows]
 
     async def get(self, tenant: str, approval_id: str) -> Approval:
         async with self._database.reading(tenant) as db:
             row = await db.fetchrow(_SQL["get"], tenant, approval_id)
         if row is None:
-            raise _no_approval(approval_id)
-        return _approval(row)
+            raise no_approval(approval_id)
+        return approval_from(row)
 
     async def decide(
         self, tenant: str, approval_id: str, status: ApprovalStatus, decision: bytes, by: str, at: float
@@ -51,7 +50,7 @@ class PostgresApprovals:
         async with self._database.transaction(tenant) as db:
             run = await db.fetchrow(_SQL["lock_run"], tenant, approval_id)
             if run is None:
-                raise _no_approval(approval_id)
+                raise no_approval(approval_id)
             if await db.fetchval(_SQL["decide"], tenant, approval_id, status, decision, by, at) is None:
                 stands = await db.fetchval(_SQL["status"], tenant, approval_id)
                 raise Conflict(f"approval {approval_id} is {stands} already", why="only an open one can be decided")
@@ -68,29 +67,8 @@ class PostgresApprovals:
             await db.execute(_SQL["close"], approval_id, claim.number, status)
             stands = await db.fetchval(_SQL["stands"], approval_id, claim.number)
             if stands is None:
-                raise _no_approval(approval_id)
+                raise no_approval(approval_id)
             return ApprovalStatus(stands)
 
         # Behind what is queued: the append that opened the question may be on its way.
         return self._writer.call(work, claim.tenant)
-
-
-def _approval(row: Sequence[Any]) -> Approval:
-    (approval_id, run_id, path, kind, status, proposal, opened, deadline, decided, by, decision) = row
-    return Approval(
-        id=approval_id,
-        run_id=run_id,
-        path=path,
-        kind=kind,
-        status=ApprovalStatus(status),
-        proposal=msgspec.json.decode(proposal),
-        opened_at=opened,
-        deadline=deadline,
-        decided_at=decided,
-        decided_by=by,
-        decision=msgspec.json.decode(decision) if decision else None,
-    )
-
-
-def _no_approval(approval_id: str) -> NotFound:
-    return NotFound(f"no approval {approval_id!r}", remedy="callboard approvals list shows the ids")

@@ -26,11 +26,11 @@ from callboard.store.letter import Letter
 from callboard.store.postgres.journal import read_events
 from callboard.store.postgres.limits import Limits
 from callboard.store.postgres.line import BY_INDEX, Line
-from callboard.store.postgres.rows import event_from, run_from
 from callboard.store.postgres.settles import Settle
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.workers import Workers
 from callboard.store.postgres.writer import Writer
+from callboard.store.rows import event_from, run_from
 
 _SQL = statements("claims")
 _SUSPECTS = _SQL["claim"].replace("deaths = 0", "deaths > 0")

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from callboard.connections.postgres import Database, cut, explain, gone
+from callboard.connections.postgres import DRIVER, Database, cut, explain, gone
 from callboard.domain.errors import StoreError, StoreUnavailable
 from callboard.store.postgres.appends import Append, append, append_plain, append_plain_again
 from callboard.store.postgres.group import Group
@@ -90,7 +90,7 @@ class Commits:
                 results = await (append_plain_again if again else append_plain)(db, ops)
                 self._at("after_commit")
                 return list(results)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER as error:
                 await self._lost(db, error, attempt)
                 again = True
         raise AssertionError("unreachable")
@@ -110,7 +110,7 @@ class Commits:
                 await db.execute("COMMIT")
                 self._at("after_commit")
                 return results
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER as error:
                 await self._lost(db, error, attempt)
                 if marked is None:
                     self._marks.rename()
@@ -145,7 +145,7 @@ class Commits:
                         why="a session that was cut is still at it",
                         remedy="look for it in pg_stat_activity",
                     ) from None
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER as error:
                 if not (cut(error) or gone(db)):
                     raise
                 self._line.drop()
@@ -193,7 +193,7 @@ async def _called(db: Any, op: Call) -> Any:
     await db.execute("SAVEPOINT call")
     try:
         result = await op.fn(db)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except DRIVER:
         raise
     except Exception as refusal:
         await db.execute("ROLLBACK TO SAVEPOINT call")
@@ -204,7 +204,7 @@ async def _called(db: Any, op: Call) -> Any:
 
 async def _undo(db: Any) -> None:
     if not gone(db) and db.is_in_transaction():
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with contextlib.suppress(*DRIVER):
             await db.execute("ROLLBACK")
 
 

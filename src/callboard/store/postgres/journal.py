@@ -6,13 +6,13 @@ from typing import Any
 from callboard.connections.postgres import Database
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, Isolation
 from callboard.store.postgres.appends import Append
-from callboard.store.postgres.rows import event_from
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import not_found
 from callboard.store.postgres.transact import Transact
 from callboard.store.postgres.writer import Writer
+from callboard.store.rows import event_from
 
 _SQL = statements("journal")
 
@@ -28,9 +28,16 @@ class PostgresJournal:
         return self._writer.submit(Append(claim, events, extras))
 
     def transact(
-        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+        self,
+        claim: Claim,
+        seq: int,
+        do: Callable[[Any], Any],
+        event: Callable[[Any], Event],
+        *,
+        limit: float,
+        isolation: Isolation = Isolation.READ_COMMITTED,
     ) -> Awaitable[Any]:
-        return self._writer.submit(Transact(claim, seq, do, event, limit))
+        return self._writer.submit(Transact(claim, seq, do, event, limit, isolation))
 
     async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
         async with self._database.reading(tenant) as db:

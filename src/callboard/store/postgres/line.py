@@ -7,9 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
-from callboard.connections.postgres import Database, begun, cut, explain, gone
+from callboard.connections.postgres import DRIVER, Database, begun, cut, explain, gone
 from callboard.domain.errors import StoreUnavailable
 
 # For holders whose statements all go from a few rows, by an index, to a few others. The planner's guesses about
@@ -47,7 +45,7 @@ class Line:
                 else:
                     async with begun(db, self._database.prologue("" if self._database.door else None)):
                         yield db
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER as error:
                 if cut(error) or gone(db):
                     self.drop()
                 raise explain(error, self._database.url) from error
@@ -65,7 +63,7 @@ class Line:
                 self._db = await self._database.connect(self._settings)
                 self._away = False
                 return self._db
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except DRIVER as error:
                 if not cut(error) or time.monotonic() + pause > deadline:
                     self._away = cut(error)
                     raise explain(error, self._database.url) from error
@@ -85,6 +83,6 @@ class Line:
         if self._db is not None and not gone(self._db):
             try:
                 await self._db.close(timeout=5.0)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DRIVER:
                 self._db.terminate()
         self._db = None

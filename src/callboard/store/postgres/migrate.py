@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from callboard.connections.postgres import Database, explain
+from callboard.connections.postgres import DRIVER, Database, explain
 from callboard.domain.errors import StoreCorrupt, StoreError, StoreNewer, StoreUnavailable
 from callboard.store.postgres.sql import statements
 
@@ -121,7 +121,7 @@ async def _connected(database: Database) -> AsyncIterator[Any]:
             yield db
         finally:
             await db.close(timeout=5.0)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DRIVER as error:
         raise explain(error, database.url) from error
 
 

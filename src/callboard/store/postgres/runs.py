@@ -13,10 +13,10 @@ from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
 from callboard.store.postgres.journal import read_events
-from callboard.store.postgres.rows import outcome_from, run_from
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import Start, not_found
 from callboard.store.postgres.writer import Writer
+from callboard.store.rows import outcome_from, run_from
 from callboard.store.runs import NewRun, Purge, Started
 
 _SQL = statements("runs")

@@ -1,12 +1,10 @@
 """Schedules on PostgreSQL."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from callboard.connections.postgres import Database
 from callboard.domain.errors import NotFound
 from callboard.store.postgres.sql import statements
-from callboard.store.schedules import CatchUp, Overlap, Schedule
+from callboard.store.rows import schedule_from
+from callboard.store.schedules import Schedule
 
 _SQL = statements("schedules")
 
@@ -32,18 +30,18 @@ class PostgresSchedules:
 
     async def find(self, tenant: str) -> list[Schedule]:
         async with self._database.reading(tenant) as db:
-            return [_schedule(row) for row in await db.fetch(_SQL["find"], tenant)]
+            return [schedule_from(row) for row in await db.fetch(_SQL["find"], tenant)]
 
     async def get(self, tenant: str, name: str) -> Schedule:
         async with self._database.reading(tenant) as db:
             row = await db.fetchrow(_SQL["get"], tenant, name)
         if row is None:
             raise NotFound(f"no schedule {name!r}", remedy="callboard schedules list shows the names")
-        return _schedule(row)
+        return schedule_from(row)
 
     async def due(self, at: float, limit: int) -> list[Schedule]:
         async with self._database.acquire() as db:
-            return [_schedule(row) for row in await db.fetch(_SQL["due"], at, limit)]
+            return [schedule_from(row) for row in await db.fetch(_SQL["due"], at, limit)]
 
     async def advance(self, schedule: Schedule, next_at: float, last_run: str | None) -> bool:
         s = schedule
@@ -54,21 +52,3 @@ class PostgresSchedules:
     async def pause(self, tenant: str, name: str, paused: bool) -> bool:
         async with self._database.transaction(tenant) as db:
             return await db.fetchval(_SQL["pause"], tenant, name, paused) is not None
-
-
-def _schedule(row: Sequence[Any]) -> Schedule:
-    (tenant, name, flow, cron, zone, given, overlap, catch_up, paused, next_at, last_at, last_run) = row
-    return Schedule(
-        tenant=tenant,
-        name=name,
-        flow=flow,
-        cron=cron,
-        zone=zone,
-        input=given,
-        overlap=Overlap(overlap),
-        catch_up=CatchUp(catch_up),
-        paused=paused,
-        next_at=next_at,
-        last_at=last_at,
-        last_run=last_run,
-    )

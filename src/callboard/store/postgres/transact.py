@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import asyncpg
-
-from callboard.connections.postgres import Database, cut, gone
+from callboard.connections.postgres import DRIVER, Database, cut, gone
 from callboard.domain.errors import FlowMisuse, StoreUnavailable
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
@@ -22,7 +20,6 @@ from callboard.store.postgres.sql import statements
 _SQL = statements("transact")
 _APPENDS = statements("appends")
 _AGAIN = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 _PATIENCE = 60.0  # seconds to find out whether a commit came through
 
 
@@ -45,12 +42,19 @@ class Transact:
     The writer begins it when all earlier ops of the run are committed, and holds later ones back until it is done.
     """
 
-    __slots__ = ("begins", "claim", "do", "event", "future", "limit")
+    __slots__ = ("begins", "claim", "do", "event", "future", "isolation", "limit")
 
     def __init__(
-        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], limit: float
+        self,
+        claim: Claim,
+        seq: int,
+        do: Callable[[Any], Any],
+        event: Callable[[Any], Event],
+        limit: float,
+        isolation: str,
     ) -> None:
         self.claim, self.begins, self.do, self.event, self.limit = claim, seq, do, event, limit
+        self.isolation = isolation
         self.future: asyncio.Future[Any]
 
     @property
@@ -75,11 +79,11 @@ class Transact:
 
     async def _once(self, database: Database, db: Any, deadline: float) -> Any:
         left = max(deadline - time.monotonic(), 0.001)
-        transaction = db.transaction()
+        transaction = db.transaction(isolation=self.isolation)
         try:
             await transaction.start()
             xid = await db.fetchval(_SQL["limits"], str(max(int(left * 1000), 1)), column=2)
-        except _DRIVER as error:
+        except DRIVER as error:
             if cut(error) or gone(db):
                 raise _Repeat from error
             raise
@@ -98,7 +102,7 @@ class Transact:
             held = await self._append(db, event)  # the lock on the run comes last, so that it is short
             if held:
                 await transaction.commit()
-        except _DRIVER as error:
+        except DRIVER as error:
             if not (cut(error) or gone(db)):
                 await _rollback(db, transaction)
                 if getattr(error, "sqlstate", None) in _AGAIN:
@@ -157,7 +161,7 @@ async def _rollback(db: Any, transaction: Any) -> None:
     try:
         if db.is_in_transaction():
             await transaction.rollback()
-    except _DRIVER:
+    except DRIVER:
         _drop(db)
 
 

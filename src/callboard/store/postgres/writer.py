@@ -12,9 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import asyncpg
-
-from callboard.connections.postgres import Database, explain
+from callboard.connections.postgres import DRIVER, Database, explain
 from callboard.domain.errors import LeaseLost, RowRefused, StoreError, StoreUnavailable
 from callboard.store.postgres.appends import Append
 from callboard.store.postgres.commits import Call, Commits, Fault
@@ -155,7 +153,7 @@ class Writer:
         begins = getattr(op, "begins", None)
         if begins is not None:
             self._broken.setdefault((op.claim.number, op.claim.epoch), begins)
-        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        if isinstance(error, DRIVER):
             return explain(error, self._database.url)
         if isinstance(error, ValueError | TypeError | OverflowError) and not isinstance(error, StoreError):
             return RowRefused(f"{self._database.name} cannot hold what was to be written", why=str(error))

@@ -30,11 +30,11 @@ from callboard.store.claims import (
     WorkerInfo,
 )
 from callboard.store.letter import Letter
+from callboard.store.rows import event_from, run_from
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.limits import choose
 from callboard.store.sqlite.liveness import Liveness, boot_id
 from callboard.store.sqlite.reader import Reader
-from callboard.store.sqlite.rows import event_from, run_from
 from callboard.store.sqlite.settles import Settle, tell_parent
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.writer import Writer

@@ -5,18 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import apsw
-import msgspec
 
 from callboard.domain.errors import Conflict, NotFound
 from callboard.domain.event import Event
 from callboard.domain.run import RunStatus
 from callboard.store.approvals import Approval, ApprovalStatus
 from callboard.store.claims import Claim
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, Isolation
 from callboard.store.letter import DECISION, Letter
+from callboard.store.rows import approval_from, event_from, no_approval
 from callboard.store.sqlite.appends import Append, holds, lost
 from callboard.store.sqlite.reader import Reader
-from callboard.store.sqlite.rows import event_from
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Send, deliver, not_found
 from callboard.store.sqlite.transact import Raised, Transact
@@ -40,7 +39,14 @@ class SqliteJournal:
         return self._writer.submit(Append(claim, events, extras))
 
     def transact(
-        self, claim: Claim, seq: int, do: Callable[[Any], Any], event: Callable[[Any], Event], *, limit: float
+        self,
+        claim: Claim,
+        seq: int,
+        do: Callable[[Any], Any],
+        event: Callable[[Any], Event],
+        *,
+        limit: float,
+        isolation: Isolation = Isolation.READ_COMMITTED,
     ) -> Awaitable[Any]:
         """See callboard.store.journal.Journal."""
         return _transacted(self._writer.submit(Transact(claim, seq, do, event, limit)))
@@ -118,14 +124,14 @@ class SqliteApprovals:
     ) -> list[Approval]:
         """See callboard.store.approvals.Approvals."""
         rows = await self._reader.call(lambda db: every(db, _APPROVALS["find"], (tenant, status, run_id, limit)))
-        return [_approval(row) for row in rows]
+        return [approval_from(row) for row in rows]
 
     async def get(self, tenant: str, approval_id: str) -> Approval:
         """See callboard.store.approvals.Approvals."""
         row = await self._reader.call(lambda db: one(db, _APPROVALS["get"], (tenant, approval_id)))
         if row is None:
-            raise _no_approval(approval_id)
-        return _approval(row)
+            raise no_approval(approval_id)
+        return approval_from(row)
 
     def decide(
         self, tenant: str, approval_id: str, status: ApprovalStatus, decision: bytes, by: str, at: float
@@ -137,7 +143,7 @@ class SqliteApprovals:
             if row is None:
                 found = one(db, _APPROVALS["get"], (tenant, approval_id))
                 if found is None:
-                    raise _no_approval(approval_id)
+                    raise no_approval(approval_id)
                 raise Conflict(f"approval {approval_id} is {found[4]} already", why="only an open one can be decided")
             number, path = row
             told = deliver(db, [(number, f"{DECISION}{path}", decision)], at)
@@ -156,7 +162,7 @@ class SqliteApprovals:
             every(db, _APPROVALS["close"], (approval_id, status, claim.number))
             row = one(db, _APPROVALS["get"], (claim.tenant, approval_id))
             if row is None or row[1] != claim.run_id:
-                raise _no_approval(approval_id)
+                raise no_approval(approval_id)
             return ApprovalStatus(row[4])
 
         return self._writer.call(work)
@@ -179,24 +185,3 @@ class SqliteBlobs:
             raise NotFound(f"no blob {hash_hex!r}")
         data: bytes = row[0]
         return data
-
-
-def _approval(row: tuple[Any, ...]) -> Approval:
-    (approval_id, run_id, path, kind, status, proposal, opened, deadline, decided, by, decision) = row
-    return Approval(
-        id=approval_id,
-        run_id=run_id,
-        path=path,
-        kind=kind,
-        status=ApprovalStatus(status),
-        proposal=msgspec.json.decode(proposal),
-        opened_at=opened,
-        deadline=deadline,
-        decided_at=decided,
-        decided_by=by,
-        decision=msgspec.json.decode(decision) if decision else None,
-    )
-
-
-def _no_approval(approval_id: str) -> NotFound:
-    return NotFound(f"no approval {approval_id!r}", remedy="callboard approvals list shows the ids")

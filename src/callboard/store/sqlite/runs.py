@@ -12,10 +12,10 @@ from callboard.domain.event import EventKind
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
+from callboard.store.rows import outcome_from, run_from
 from callboard.store.runs import NewRun, Purge, Started
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
-from callboard.store.sqlite.rows import run_from
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Start, not_found
 from callboard.store.sqlite.writer import Writer
@@ -54,7 +54,7 @@ class SqliteRuns:
         """How runs ended."""
         wanted = msgspec.json.encode(run_ids).decode()
         rows = await self._reader.call(lambda db: every(db, _SQL["outcomes"], (tenant, wanted)))
-        return {run_id: _outcome(status, error, body) for run_id, status, error, body in rows}
+        return {run_id: outcome_from(status, error, body) for run_id, status, error, body in rows}
 
     async def find(
         self,
@@ -153,9 +153,3 @@ def _number(db: apsw.Connection, tenant: str, run_id: str) -> int:
         raise not_found(run_id)
     number: int = row[0]
     return number
-
-
-def _outcome(status: str, error: bytes | None, body: bytes | None) -> Outcome:
-    return Outcome(
-        RunStatus(status), msgspec.json.decode(body) if body else None, _error.decode(error) if error else None
-    )

@@ -5,7 +5,8 @@ from typing import Any
 import apsw
 
 from callboard.domain.errors import NotFound
-from callboard.store.schedules import CatchUp, Overlap, Schedule
+from callboard.store.rows import schedule_from
+from callboard.store.schedules import Schedule
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.writer import Writer
@@ -39,18 +40,18 @@ class SqliteSchedules:
 
     async def find(self, tenant: str) -> list[Schedule]:
         """A tenant's schedules."""
-        return [_schedule(row) for row in await self._reader.call(lambda db: every(db, _SQL["find"], (tenant,)))]
+        return [schedule_from(row) for row in await self._reader.call(lambda db: every(db, _SQL["find"], (tenant,)))]
 
     async def get(self, tenant: str, name: str) -> Schedule:
         """One schedule."""
         row = await self._reader.call(lambda db: one(db, _SQL["get"], (tenant, name)))
         if row is None:
             raise NotFound(f"no schedule {name!r}", remedy="callboard schedules list shows the names")
-        return _schedule(row)
+        return schedule_from(row)
 
     async def due(self, at: float, limit: int) -> list[Schedule]:
         """Schedules whose time has come."""
-        return [_schedule(row) for row in await self._reader.call(lambda db: every(db, _SQL["due"], (at, limit)))]
+        return [schedule_from(row) for row in await self._reader.call(lambda db: every(db, _SQL["due"], (at, limit)))]
 
     async def advance(self, schedule: Schedule, next_at: float, last_run: str | None) -> bool:
         """Moves one on."""
@@ -63,21 +64,3 @@ class SqliteSchedules:
 
     async def _changed(self, name: str, values: tuple[Any, ...]) -> bool:
         return bool(await self._writer.call(lambda db: every(db, _SQL[name], values)))
-
-
-def _schedule(row: tuple[Any, ...]) -> Schedule:
-    (tenant, name, flow, cron, zone, given, overlap, catch_up, paused, next_at, last_at, last_run) = row
-    return Schedule(
-        tenant=tenant,
-        name=name,
-        flow=flow,
-        cron=cron,
-        zone=zone,
-        input=given,
-        overlap=Overlap(overlap),
-        catch_up=CatchUp(catch_up),
-        paused=bool(paused),
-        next_at=next_at,
-        last_at=last_at,
-        last_run=last_run,
-    )

@@ -1,14 +1,16 @@
-"""Rows of the database as the structs of `domain` and `store`."""
+"""Rows of a database as the structs of `domain` and `store`: both databases select the same columns."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from callboard.domain.errors import ErrorRecord
+from callboard.domain.errors import ErrorRecord, NotFound
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.domain.usage import Usage
+from callboard.store.approvals import Approval, ApprovalStatus
+from callboard.store.schedules import CatchUp, Overlap, Schedule
 
 _KINDS: dict[int, EventKind] = {int(k): k for k in EventKind}
 _STATUSES: dict[str, RunStatus] = {str(s): s for s in RunStatus}
@@ -55,4 +57,46 @@ def outcome_from(status: str, error: bytes | None, body: bytes | None) -> Outcom
     """How a run ended, from its status, its error and the body of its last event."""
     return Outcome(
         _STATUSES[status], msgspec.json.decode(body) if body else None, _error.decode(error) if error else None
+    )
+
+
+def approval_from(row: Sequence[Any]) -> Approval:
+    """A question from its columns."""
+    (approval_id, run_id, path, kind, status, proposal, opened, deadline, decided, by, decision) = row
+    return Approval(
+        id=approval_id,
+        run_id=run_id,
+        path=path,
+        kind=kind,
+        status=ApprovalStatus(status),
+        proposal=msgspec.json.decode(proposal),
+        opened_at=opened,
+        deadline=deadline,
+        decided_at=decided,
+        decided_by=by,
+        decision=msgspec.json.decode(decision) if decision else None,
+    )
+
+
+def no_approval(approval_id: str) -> NotFound:
+    """The error for an id that this tenant does not have."""
+    return NotFound(f"no approval {approval_id!r}", remedy="callboard approvals list shows the ids")
+
+
+def schedule_from(row: Sequence[Any]) -> Schedule:
+    """A schedule from its columns."""
+    (tenant, name, flow, cron, zone, given, overlap, catch_up, paused, next_at, last_at, last_run) = row
+    return Schedule(
+        tenant=tenant,
+        name=name,
+        flow=flow,
+        cron=cron,
+        zone=zone,
+        input=given,
+        overlap=Overlap(overlap),
+        catch_up=CatchUp(catch_up),
+        paused=bool(paused),
+        next_at=next_at,
+        last_at=last_at,
+        last_run=last_run,
     )
