@@ -26,6 +26,7 @@ from callboard.store.claims import Claimed, Park, Release
 from callboard.store.journal import Extras, Isolation
 from callboard.store.runs import Blocked
 
+_BEGUN = frozenset({EventKind.INTENT, EventKind.BEAT})
 _REFUSALS = 20  # a coroutine that swallows this many refusals while it unwinds is closed by force
 
 
@@ -54,6 +55,7 @@ class Execution:
         # Branches that lost are not driven again: what they had spawned is known from the journal alone.
         self.children = self.base > 0 or any(":spawn " in event.path for event in claimed.events)
         self.mailbox = Mailbox(self, claimed.inbox_seq)
+        self.progressed = False  # something was journaled that is more than a beginning
         self._refused = 0
 
     def record(
@@ -63,6 +65,7 @@ class Execution:
         self._count(path)
         event = Event(self.seq, kind, path, digest, int(self.services.clock.now() * 1e6), took, body)
         self.seq += 1
+        self.progressed = self.progressed or kind not in _BEGUN
         return self.services.store.journal.append(self.claim, (event,), extras)
 
     def transact(

@@ -1,6 +1,7 @@
 """Tells who waits for the end of a run: one read of the store for all ends that rang in one turn of the loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 
 from callboard.dispatch.bell import Hint, News
@@ -56,14 +57,17 @@ class Results:
                 self._news.set()
 
     async def _answer_forever(self) -> None:
+        loop, sweep = asyncio.get_running_loop(), self._services.settings.sweep
+        due = loop.time() + sweep
         while True:
-            try:
-                async with asyncio.timeout(self._services.settings.sweep):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(due):
                     await self._news.wait()
-                rung, self._rung = self._rung, set()
-            except TimeoutError:
-                rung = set(self._waiting)  # hints may be lost
+            rung, self._rung = self._rung, set()
             self._news.clear()
+            if loop.time() >= due:  # hints may be lost, also while others ring
+                due = loop.time() + sweep
+                rung = set(self._waiting)
             try:
                 await self._answer(rung)
             except StoreError as error:

@@ -111,6 +111,9 @@ class Worker:
 
     def watch(self, inboxes: dict[str, int]) -> None:
         """Compares what the store says about this worker's runs with what is executed here."""
+        if self._alone and any(runner.execution.progressed for runner in self._active.values()):
+            self._alone = False  # it got something done without killing anybody: others may run beside it
+            self._wake.set()
         for run_id, runner in list(self._active.items()):
             counter = inboxes.get(run_id)
             if counter is not None and counter > runner.execution.mailbox.seen:

@@ -7,6 +7,7 @@ from typing import Any
 
 from callboard.connections.postgres import Database
 from callboard.domain.errors import LeaseLost, StoreUnavailable
+from callboard.domain.event import Event, EventKind
 from callboard.store.claims import (
     AGEING,
     SHARE,
@@ -46,7 +47,10 @@ class PostgresClaims:
     def __init__(self, writer: Writer, database: Database) -> None:
         self._writer = writer
         self._database = database
-        self._line = Line(database, BY_INDEX | {"enable_sort": "off"})
+        # A claim that a crash takes back is only a run that is ready again: its epoch never comes back (see
+        # callboard_epoch), and the first row that the claim lets somebody write is committed after it. So no claim
+        # waits for the disk.
+        self._line = Line(database, BY_INDEX | {"enable_sort": "off", "synchronous_commit": "off"})
         self._workers = Workers(database, self._line)
         self._limits = Limits()
         self._floor: tuple[Any, float, float] | None = None
@@ -56,6 +60,8 @@ class PostgresClaims:
 
     async def register(self, worker_id: str, at: float) -> None:
         await self._workers.register(worker_id, at)
+        async with self._database.acquire() as db:  # connected and planned before the first run waits for it
+            await db.fetch(_SQL["journals"], [], [], [])
 
     def beat(self, worker_id: str) -> None:
         self._workers.beat(worker_id)
@@ -192,6 +198,8 @@ class PostgresClaims:
     async def _load(self, rows: Sequence[Any]) -> list[Claimed]:
         if not rows:
             return []
+        if all(row[-1] is not None and not row["inbox_seq"] for row in rows):
+            return [_begun(row) for row in rows]
         for last in (False, True):
             try:
                 async with self._database.acquire() as db:
@@ -208,6 +216,14 @@ class PostgresClaims:
         over = isinstance(error, LeaseLost) if error is not None else done.result().done
         if over and self._mine.get(claim.number) == claim.epoch:
             del self._mine[claim.number]
+
+
+def _begun(row: Any) -> Claimed:
+    """A run that nobody has claimed before, with its first event."""
+    _, number, _, _, _, *values, digest, body = row
+    run = run_from(values)
+    event = Event(0, EventKind.STARTED, "", digest, int(run.created_at * 1e6), 0, body)
+    return Claimed(Claim(run.id, run.tenant, number, run.epoch), run, [event], 0, [])
 
 
 async def _load(db: Any, rows: Sequence[Any]) -> list[Claimed]:
@@ -228,7 +244,7 @@ async def _load(db: Any, rows: Sequence[Any]) -> list[Claimed]:
             letters.setdefault(run, []).append(Letter(seq, name, body))
     claimed = []
     for row in rows:
-        _, number, inbox_seq, base, fork_of, *values = row
+        _, number, inbox_seq, base, fork_of, *values, _, _ = row
         run = run_from(values)
         mail = letters.get(number, [])
         journal = events[number] if fork_of is None else await read_events(db, number, base - 1)

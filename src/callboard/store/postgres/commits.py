@@ -11,6 +11,7 @@ import asyncpg
 
 from callboard.connections.postgres import DRIVER, Database, cut, explain, gone
 from callboard.domain.errors import StoreError, StoreUnavailable
+from callboard.store.postgres import lone
 from callboard.store.postgres.appends import Append, append, append_plain, append_plain_again
 from callboard.store.postgres.group import Group
 from callboard.store.postgres.line import BY_INDEX, Line
@@ -72,8 +73,11 @@ class Commits:
         plain = not (self._database.door or self._database.bouncing) and all(
             type(op) is Append and op.plain for op in ops
         )
+        alone = len(ops) == 1 and not self._database.bouncing and lone.fits(ops[0])
         for attempt in range(_ATTEMPTS):
             try:
+                if alone and (result := await self._write_lone(ops[0])) is not None:
+                    return [result]
                 return await (self._write_plain(ops) if plain else self._write_any(ops))
             except asyncpg.PostgresError as error:
                 if error.sqlstate not in _AGAIN or attempt == _ATTEMPTS - 1:
@@ -90,6 +94,25 @@ class Commits:
                 results = await (append_plain_again if again else append_plain)(db, ops)
                 self._at("after_commit")
                 return list(results)
+            except DRIVER as error:
+                await self._lost(db, error, attempt)
+                again = True
+        raise AssertionError("unreachable")
+
+    async def _write_lone(self, op: Any) -> Any:
+        """The op's result; None when it has to be written as others are."""
+        again, door = False, self._database.door
+        for attempt in range(_ATTEMPTS):
+            db = await self._line.get()
+            try:
+                self._at("before_commit")
+                if door:
+                    await db.execute(self._database.prologue(op.tenant))
+                result = await lone.write(db, op, door=door, again=again)
+                if door:
+                    await db.execute("COMMIT")
+                self._at("after_commit")
+                return result
             except DRIVER as error:
                 await self._lost(db, error, attempt)
                 again = True

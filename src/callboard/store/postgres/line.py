@@ -12,7 +12,14 @@ from callboard.domain.errors import StoreUnavailable
 
 # For holders whose statements all go from a few rows, by an index, to a few others. The planner's guesses about
 # arrays of unknown length and tables that grew since they were looked at are kept from choosing anything else.
-BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "enable_bitmapscan": "off"}
+# So the plan is made once, not at every call.
+BY_INDEX = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_bitmapscan": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
 _FIRST, _LONGEST = 0.02, 1.0  # seconds between two attempts
 
 

@@ -1,8 +1,9 @@
 -- claim: the best ready runs become this worker's, under a higher epoch. The worker's own row is locked against its
--- removal, so that a takeover either sees these runs, or leaves a worker without a row, which claims nothing
+-- removal, so that a takeover either sees these runs, or leaves a worker without a row, which claims nothing. Of a run
+-- that nobody has claimed before, as its locked row says, the first event is the whole journal: it comes along
 WITH me AS MATERIALIZED (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE),
 picked AS MATERIALIZED (
-    SELECT number FROM runs
+    SELECT number, epoch FROM runs
     WHERE status = 'ready' AND deaths = 0 AND rank >= $4 AND flow || '@' || version = ANY ($5::text[])
       AND (needs IS NULL OR needs = ANY ($6::text[])) AND tenant <> ALL ($7::text[]) AND flow <> ALL ($8::text[])
       AND (SELECT count(*) FROM me) = 1
@@ -16,7 +17,8 @@ RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
     r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
     r.cached_tokens, r.reasoning_tokens,
     (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text,
-    r.error, r.start_at, r.needs;
+    r.error, r.start_at, r.needs, r.digest,
+    CASE WHEN p.epoch = 0 AND r.fork_of IS NULL THEN (SELECT e.body FROM events e WHERE e.run = r.number AND e.seq = 0) END;
 
 -- take_turns: workers that have limits to keep claim one after the other, until their transactions end
 SELECT pg_advisory_xact_lock($1);
@@ -43,7 +45,7 @@ RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
     r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
     r.cached_tokens, r.reasoning_tokens,
     (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text,
-    r.error, r.start_at, r.needs;
+    r.error, r.start_at, r.needs, r.digest, NULL::bytea;
 
 -- mine: runs that a worker has
 SELECT number, epoch FROM runs WHERE owner = $1 AND status = 'running';

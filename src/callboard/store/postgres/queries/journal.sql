@@ -1,6 +1,6 @@
 -- line: a run, then the runs it was forked from, each with the range of seq that it lends to the run
 WITH RECURSIVE line (run, tenant, until, fork_of, fork_seq) AS (
-    SELECT number, tenant, 2147483647, fork_of, fork_seq FROM runs WHERE tenant = $1 AND id = $2
+    SELECT number, tenant, 2147483647, fork_of, fork_seq FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE
     UNION ALL
     SELECT r.number, r.tenant, least(l.until, l.fork_seq), r.fork_of, r.fork_seq
     FROM line l JOIN runs r ON r.number = l.fork_of AND r.tenant = l.tenant)

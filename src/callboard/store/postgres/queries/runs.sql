@@ -1,5 +1,8 @@
+-- A run is looked up by its id. IS TRUE keeps the planner, which knows nothing of a new table, from looking through
+-- all of the tenant's runs for it instead.
+
 -- number: a tenant's run
-SELECT number FROM runs WHERE tenant = $1 AND id = $2;
+SELECT number FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE;
 
 -- get: one run's row
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
@@ -8,7 +11,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.cached_tokens, r.reasoning_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
        r.start_at, r.needs
-FROM runs r WHERE r.tenant = $1 AND r.id = $2;
+FROM runs r WHERE r.id = $2 AND (r.tenant = $1) IS TRUE;
 
 -- rows: the same of many runs, each looked up by its key
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
@@ -17,7 +20,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.cached_tokens, r.reasoning_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
        r.start_at, r.needs
-FROM unnest($2::text[]) AS w (id) CROSS JOIN LATERAL (SELECT * FROM runs WHERE id = w.id AND tenant = $1 OFFSET 0) r;
+FROM unnest($2::text[]) AS w (id) CROSS JOIN LATERAL (SELECT * FROM runs WHERE id = w.id AND (tenant = $1) IS TRUE OFFSET 0) r;
 
 -- by_keys: the runs that keys made, each looked up by its index
 SELECT r.key, r.id FROM unnest($3::text[]) AS w (key)
@@ -36,7 +39,7 @@ WHERE r.tenant = $1
   AND ($3::text IS NULL OR r.flow = $3)
   AND ($4::jsonb IS NULL OR coalesce(r.labels, '{}') || coalesce(r.labels_set, '{}') @> $4)
   AND -r.number > CASE WHEN $5::text IS NULL THEN -9223372036854775807
-                       ELSE (SELECT -b.number FROM runs b WHERE b.tenant = $1 AND b.id = $5) END
+                       ELSE (SELECT -b.number FROM runs b WHERE b.id = $5 AND (b.tenant = $1) IS TRUE) END
 ORDER BY -r.number LIMIT $6;
 
 -- find_children: the same among one run's children, by their index and by no other: hence the + 0
@@ -47,12 +50,12 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
        r.start_at, r.needs
 FROM runs r
-WHERE r.parent = (SELECT p.number FROM runs p WHERE p.tenant = $1 AND p.id = $7) AND r.tenant = $1
+WHERE r.parent = (SELECT p.number FROM runs p WHERE p.id = $7 AND (p.tenant = $1) IS TRUE) AND r.tenant = $1
   AND ($2::text IS NULL OR r.status = $2)
   AND ($3::text IS NULL OR r.flow = $3)
   AND ($4::jsonb IS NULL OR coalesce(r.labels, '{}') || coalesce(r.labels_set, '{}') @> $4)
   AND r.number < CASE WHEN $5::text IS NULL THEN 9223372036854775807
-                      ELSE (SELECT b.number FROM runs b WHERE b.tenant = $1 AND b.id = $5) END
+                      ELSE (SELECT b.number FROM runs b WHERE b.id = $5 AND (b.tenant = $1) IS TRUE) END
 ORDER BY r.number + 0 DESC LIMIT $6;
 
 -- counts: runs by status
@@ -65,24 +68,24 @@ SELECT r.id, r.status, r.error,
 FROM unnest($2::text[]) AS w (id)
 CROSS JOIN LATERAL (
     SELECT number, id, status, error FROM runs
-    WHERE id = w.id AND tenant = $1 AND status IN ('succeeded', 'failed', 'cancelled', 'dead') OFFSET 0) r
+    WHERE id = w.id AND (tenant = $1) IS TRUE AND status IN ('succeeded', 'failed', 'cancelled', 'dead') OFFSET 0) r
 LEFT JOIN LATERAL (
     SELECT body, blob FROM events WHERE run = r.number ORDER BY seq DESC LIMIT 1) e ON r.status = 'succeeded';
 
 -- requeue: a blocked, failed or dead run is ready again
 UPDATE runs SET status = 'ready', ready_at = $3::double precision, rank = $3 - priority * $4::double precision, updated_at = $3, finished_at = NULL,
     error = NULL, deaths = 0
-WHERE tenant = $1 AND id = $2 AND status IN ('blocked', 'failed', 'dead') RETURNING number;
+WHERE id = $2 AND (tenant = $1) IS TRUE AND status IN ('blocked', 'failed', 'dead') RETURNING number;
 
 -- status: where a run stands
-SELECT status FROM runs WHERE tenant = $1 AND id = $2;
+SELECT status FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE;
 
 -- append_free: an event outside any claim, after the run's last; the run's row is locked by the statement before
 INSERT INTO events (run, seq, kind, path, digest, at, took, body)
 SELECT $1, 1 + (SELECT e.seq FROM events e WHERE e.run = $1 ORDER BY e.seq DESC LIMIT 1), $2, '', '', $3, 0, $4;
 
 -- keep_origin: a purge passes over a run while somebody makes a fork of it
-SELECT number FROM runs WHERE tenant = $1 AND id = $2 FOR KEY SHARE;
+SELECT number FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE FOR KEY SHARE;
 
 -- fork: a run that begins as another did
 INSERT INTO runs (id, tenant, flow, version, status, priority, digest, labels, depth, fork_of, fork_seq, ready_at,
