@@ -6,21 +6,39 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from bench import agent_loop, children, conversation, dispatch, machine, report, resume, steps, waiting
+from bench import (
+    agent_loop,
+    children,
+    claiming,
+    conversation,
+    dispatch,
+    idling,
+    machine,
+    report,
+    resume,
+    steps,
+    takeover,
+    waiting,
+)
 from bench.figure import GOALS, Figure
-from bench.scratch import Scratch, scratch
+from bench.places.place import Place
+from bench.places.sqlite import sqlite_place
 
-Measure = Callable[[Scratch], Coroutine[Any, Any, dict[str, Figure]]]
+Measure = Callable[[Place], Coroutine[Any, Any, dict[str, Figure]]]
 
 WORKLOADS: dict[str, Measure] = {
     "w1": steps.measure,
     "w2": conversation.measure,
     "w3": children.measure,
+    "w5": takeover.measure,
     "w7": waiting.measure,
     "w8": dispatch.measure,
+    "claims": claiming.measure,
+    "idle": idling.measure,
     "w9": agent_loop.measure,
     "w11": resume.measure,
 }
@@ -29,24 +47,32 @@ WORKLOADS: dict[str, Measure] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints a table, and keeps the figures if asked to."""
     chosen = _options().parse_args(arguments)
-    if chosen.store == "postgres":
-        print("bench: figures on PostgreSQL come with the PostgreSQL store; measure sqlite", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the scratch folder goes too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that folders and servers go too
     begun = time.perf_counter()
     figures: dict[str, Figure] = {}
-    with scratch() as place:
-        for name, value in machine.facts(place.folder):
-            print(f"{name:8}{value}", flush=True)
-        for name in chosen.only:
-            print(f"measuring {name} …", file=sys.stderr, flush=True)
-            figures |= asyncio.run(WORKLOADS[name](place))
+    with place_for(chosen.store) as place:
+        for name, value in (*machine.facts(), *place.facts()):
+            print(f"{name:10}{value}", flush=True)
+        for number, name in enumerate(chosen.only, 1):
+            print(f"measuring {name} ({number} of {len(chosen.only)}) …", file=sys.stderr, flush=True)
+            found = asyncio.run(WORKLOADS[name](place))
+            print("   " + (report.line(found) or "nothing on this store"), file=sys.stderr, flush=True)
+            figures |= found
     print()
-    report.show(figures)
+    report.show(figures, chosen.store)
     print(f"\ntook {time.perf_counter() - begun:.0f} s")
     if chosen.json is not None:
         chosen.json.write_bytes(report.as_json(figures))
     return 0
+
+
+def place_for(kind: str) -> AbstractContextManager[Place]:
+    """Where stores of a kind lie."""
+    if kind == "sqlite":
+        return sqlite_place()
+    from bench.places.postgres import postgres_place  # needs a server's programs and drivers
+
+    return postgres_place()
 
 
 def _options() -> argparse.ArgumentParser:

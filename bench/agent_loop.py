@@ -8,7 +8,7 @@ from typing import Any
 import callboard as cb
 from bench.figure import Figure
 from bench.payload import PAYLOAD
-from bench.scratch import Scratch, opened
+from bench.places.place import Place, opened
 from callboard.models import ModelRequest, Reply, call
 
 CALLS, RUNS, TIMES = 20, 100, 5
@@ -33,10 +33,10 @@ def script(request: ModelRequest) -> Reply:
 agent = app.agent("searcher", model=cb.ScriptedModel(script), prompt="be brief", tools=[search])
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
+async def measure(place: Place) -> dict[str, Figure]:
     """Milliseconds of all threads of this process; the first round warms up."""
     costs = []
-    async with opened(app, scratch.file()) as rt:
+    async with opened(app, place.store("w9")) as rt:
         for _ in range(1 + TIMES):
             begun = time.process_time()
             answers = await asyncio.gather(*[rt.run(agent, "hello") for _ in range(RUNS)])

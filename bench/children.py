@@ -7,7 +7,7 @@ from typing import Any
 import callboard as cb
 from bench.figure import Figure
 from bench.payload import PAYLOAD
-from bench.scratch import Scratch, opened
+from bench.places.place import Place, opened
 
 CHILDREN, TIMES = 200, 5
 
@@ -28,10 +28,10 @@ async def parent(ctx: cb.Context, count: int) -> int:
     return len(await ctx.gather(*[ctx.spawn(child, index) for index in range(count)]))
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
+async def measure(place: Place) -> dict[str, Figure]:
     """Seconds from the parent's start to its result; the first one warms up."""
     times = []
-    async with opened(app, scratch.file()) as rt:
+    async with opened(app, place.store("w3")) as rt:
         for _ in range(1 + TIMES):
             begun = time.perf_counter()
             assert await rt.run(parent, CHILDREN) == CHILDREN

@@ -1,14 +1,13 @@
-"""w2: what a long conversation of one run leaves in the file, and whether late turns cost more than early ones."""
+"""w2: what a long conversation of one run leaves in the store, and whether late turns cost more than early ones."""
 
 import time
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean, median
 
 import callboard as cb
 from bench.figure import Figure
 from bench.payload import word_salad
-from bench.scratch import Scratch, opened, settled_bytes
+from bench.places.place import Place, opened
 from callboard.models import ModelRequest, Reply, call
 
 TURNS, LENGTH, TIMES = 1_000, 1_000, 3
@@ -29,17 +28,17 @@ class Script:
         return text if request.turn == TURNS - 1 else [text, call("look", page=request.turn)]
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
+async def measure(place: Place) -> dict[str, Figure]:
     """The floor of the bytes is the text alone; a turn's time at best does not grow at all."""
     sizes, growths = [], []
     for _ in range(TIMES):
-        size, growth = await _converse(scratch.file())
+        size, growth = await _converse(place)
         sizes.append(size / 1e6)
         growths.append(growth)
     return {"w2_bytes": Figure(median(sizes), TURNS * LENGTH / 1e6), "w2_growth": Figure(median(growths), 1.0)}
 
 
-async def _converse(path: Path) -> tuple[int, float]:
+async def _converse(place: Place) -> tuple[int, float]:
     """Bytes that one run added, and the mean time of its last turns against that of its first."""
     app, script = cb.App("conversation"), Script()
 
@@ -49,10 +48,11 @@ async def _converse(path: Path) -> tuple[int, float]:
         return "seen"
 
     talker = app.agent("talker", model=cb.ScriptedModel(script.reply), tools=[look], limits=LIMITS)
-    async with opened(app, path):
+    store = place.store("w2")
+    async with opened(app, store):
         pass
-    empty = settled_bytes(path)
-    async with opened(app, path) as rt:
+    empty = await place.settled_bytes(store)
+    async with opened(app, store) as rt:
         await rt.run(talker, "begin")
     times = [after - before for before, after in pairwise(script.asked)]
-    return settled_bytes(path) - empty, fmean(times[LAST]) / fmean(times[FIRST])
+    return await place.settled_bytes(store) - empty, fmean(times[LAST]) / fmean(times[FIRST])

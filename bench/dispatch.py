@@ -1,47 +1,41 @@
 """w8: runs that this process starts and another one executes."""
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from statistics import median, quantiles
 
 import callboard as cb
 from bench.figure import Figure
-from bench.scratch import Scratch, opened
-from bench.worker_process import READY, app, echo
+from bench.other_process import working
+from bench.places.place import Place, opened
 
 RUNS, WARM_UP, TIMES, SINGLE = 8_000, 1_000, 5, 300
-ROOT = Path(__file__).resolve().parents[1]
+
+app = cb.App("trivial")
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
-    """All runs at once for the rate, then one after the other for the latency."""
-    path = scratch.file()
-    async with opened(app, path, worker=False) as rt, _worker(path):
+@app.flow
+async def echo(ctx: cb.Context, value: int) -> int:
+    return value
+
+
+async def measure(place: Place) -> dict[str, Figure]:
+    """All runs at once for the rate, then one after the other for the latency; then the same with Redis."""
+    rate, latency = await _through(place, "")
+    figures = {"w8_rate": Figure(rate), "w8_latency_p95": Figure(latency)}
+    if place.redis is not None:
+        rate, latency = await _through(place, place.redis)
+        figures |= {"w8_redis_rate": Figure(rate), "w8_redis_latency_p95": Figure(latency)}
+    return figures
+
+
+async def _through(place: Place, dispatch: str) -> tuple[float, float]:
+    store = place.store("w8")
+    async with opened(app, store, dispatch=dispatch, worker=False) as rt, working("dispatch", store, dispatch):
         await _all_at_once(rt, WARM_UP)
         rates = [await _all_at_once(rt, RUNS) for _ in range(TIMES)]
         times = [await _one(rt, number) for number in range(SINGLE)]
-    return {"w8_rate": Figure(median(rates)), "w8_latency_p95": Figure(quantiles(times, n=20)[-1])}
-
-
-@asynccontextmanager
-async def _worker(path: Path) -> AsyncIterator[None]:
-    """Another process, from the moment when it is ready."""
-    pipe = asyncio.subprocess.PIPE
-    arguments = ("-m", "bench.worker_process", str(path))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdin=pipe, stdout=pipe)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        if await process.stdout.readline() != READY:
-            raise RuntimeError("the worker process did not start; its message stands above")
-        yield
-    finally:
-        process.stdin.close()
-        await process.wait()
+    return median(rates), quantiles(times, n=20)[-1]
 
 
 async def _all_at_once(rt: cb.Runtime, count: int) -> float:

@@ -2,53 +2,11 @@
 
 import os
 import platform
-import statistics
-import time
 from collections.abc import Iterator
-from pathlib import Path
-
-import apsw
-
-_PAGE = b"\0" * 4096
-_SYNCS = 200
 
 
-def facts(folder: Path) -> Iterator[tuple[str, str]]:
-    """What the figures depend on, each as name and value; `folder` is where the stores will lie."""
+def facts() -> Iterator[tuple[str, str]]:
+    """What all figures depend on, each as name and value."""
     yield "cores", str(os.cpu_count())
     yield "load", f"{os.getloadavg()[0]:.2f} when it began"
     yield "python", platform.python_version()
-    yield "sqlite", f"{apsw.sqlite_lib_version()}, WAL, synchronous=FULL"
-    kind = _file_system(folder)
-    warning = ": in memory, so a commit costs nothing here; name a folder on a disk in BENCH_TMP"
-    yield "disk", kind + (warning if kind == "tmpfs" else "")
-    yield "fsync", f"{_fsync(folder) * 1e6:.0f} µs after appending 4 KiB (median of {_SYNCS})"
-
-
-def _fsync(folder: Path) -> float:
-    path = folder / "fsync"
-    fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    times = []
-    try:
-        for _ in range(_SYNCS):
-            os.write(fd, _PAGE)
-            begun = time.perf_counter()
-            os.fsync(fd)
-            times.append(time.perf_counter() - begun)
-    finally:
-        os.close(fd)
-        path.unlink()
-    return statistics.median(times)
-
-
-def _file_system(folder: Path) -> str:
-    """The type of the file system that a folder is on, where the system tells."""
-    mounts = Path("/proc/mounts")
-    if not mounts.exists():
-        return "unknown"
-    best, kind = 0, "unknown"
-    for line in mounts.read_text().splitlines():
-        _, point, found, *_ = line.split()
-        if folder.is_relative_to(point) and len(point) >= best:
-            best, kind = len(point), found
-    return kind

@@ -10,7 +10,7 @@ from rich.table import Table
 from bench.figure import GOALS, Better, Figure, Goal
 
 
-def table(figures: Mapping[str, Figure]) -> Table:
+def table(figures: Mapping[str, Figure], kind: str) -> Table:
     """One row a key, in the order of the goals."""
     out = Table("key", "what", "value", "unit", "floor", "ratio", "aim", "verdict", box=None, pad_edge=False)
     for column in out.columns:
@@ -20,15 +20,23 @@ def table(figures: Mapping[str, Figure]) -> Table:
         if (figure := figures.get(goal.key)) is not None:
             floor, ratio = (_number(number) for number in (figure.floor, figure.ratio))
             value = _number(figure.value)
-            out.add_row(goal.key, goal.what, value, goal.unit, floor, ratio, _aim(goal), _verdict(goal, figure))
+            out.add_row(
+                goal.key, goal.what, value, goal.unit, floor, ratio, _aim(goal, kind), _verdict(goal, figure, kind)
+            )
     return out
 
 
-def show(figures: Mapping[str, Figure]) -> None:
+def show(figures: Mapping[str, Figure], kind: str) -> None:
     """Prints the table, never narrower than it has to be."""
     console = Console()
     console.width = max(console.width, 150)
-    console.print(table(figures))
+    console.print(table(figures, kind))
+
+
+def line(figures: Mapping[str, Figure]) -> str:
+    """The figures of one workload, in a line that says how it goes."""
+    units = {goal.key: goal.unit for goal in GOALS}
+    return ", ".join(f"{key} {_number(figure.value)} {units[key]}" for key, figure in figures.items())
 
 
 def as_json(figures: Mapping[str, Figure]) -> bytes:
@@ -46,17 +54,23 @@ def as_json(figures: Mapping[str, Figure]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
 
 
-def _aim(goal: Goal) -> str:
+def _aim(goal: Goal, kind: str) -> str:
+    aim = goal.aim(kind)
+    if aim is None:
+        return "–"
     sign = "≥" if goal.better is Better.HIGHER else "≤"
-    return f"{sign} {_number(goal.aim)}{' × floor' if goal.of_floor else ''}"
+    return f"{sign} {_number(aim)}{' × floor' if goal.of_floor else ''}"
 
 
-def _verdict(goal: Goal, figure: Figure) -> str:
+def _verdict(goal: Goal, figure: Figure, kind: str) -> str:
     """Met, or the factor by which the value is on the wrong side of the aim."""
+    aim = goal.aim(kind)
+    if aim is None:
+        return ""
     reached = figure.ratio if goal.of_floor else figure.value
-    if not reached:
+    if not reached or reached != reached:
         return "not measured"
-    missed = reached / goal.aim if goal.better is Better.LOWER else goal.aim / reached
+    missed = reached / aim if goal.better is Better.LOWER else aim / reached
     return "met" if missed <= 1 else f"missed by {missed:.2f} times"
 
 

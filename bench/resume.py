@@ -3,15 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import callboard as cb
-from bench import floors
 from bench.figure import Figure
 from bench.payload import word_salad
-from bench.scratch import Scratch, opened
+from bench.places.place import Place, opened
 
 STEPS, TIMES = 1_000, 9
 SETTLED = 0.05  # seconds after which a new worker has looked around and waits for news
@@ -37,30 +35,30 @@ def replaying(on_past: Callable[[], None]) -> tuple[cb.App, Any]:
     return app, long
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
+async def measure(place: Place) -> dict[str, Figure]:
     """Microseconds a step from the claim, each time in a runtime that has just been opened."""
-    path = scratch.file()
-    run_id = await _record(path)
+    store = place.store("w11")
+    run_id = await _record(store)
     ours, reading = [], []
     for _ in range(TIMES):
-        ours.append(await _resume(path, run_id) * 1e6 / STEPS)
-        reading.append(floors.read_rows(path))
+        ours.append(await _resume(store, run_id) * 1e6 / STEPS)
+        reading.append(await place.read_rows(store))
     return {"w11": Figure(median(ours), median(reading))}
 
 
-async def _record(path: Path) -> str:
+async def _record(store: str) -> str:
     app, flow = replaying(lambda: None)
-    async with opened(app, path) as rt:
+    async with opened(app, store) as rt:
         handle = await rt.start(flow, STEPS)
         await _parked(handle)
         return handle.id
 
 
-async def _resume(path: Path, run_id: str) -> float:
+async def _resume(store: str, run_id: str) -> float:
     """Seconds from the claim that takes the run to the end of the recorded steps."""
     past: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     app, _ = replaying(lambda: past.set_result(time.perf_counter()))
-    async with opened(app, path) as rt:
+    async with opened(app, store) as rt:
         await asyncio.sleep(SETTLED)
         claims = rt.store.claims
         claim, begun = claims.claim, 0.0

@@ -8,7 +8,7 @@ from statistics import median
 
 import callboard as cb
 from bench.figure import Figure
-from bench.scratch import Scratch, opened
+from bench.places.place import Place, opened
 
 WARM_UP, MANY, FEW, TIMES = 5_000, 50_000, 5_000, 3
 AT_ONCE = 1_000  # starts and signals under way at a time
@@ -21,11 +21,11 @@ async def waiter(ctx: cb.Context, input: None) -> str:
     return str(await ctx.wait("go"))
 
 
-async def measure(scratch: Scratch) -> dict[str, Figure]:
+async def measure(place: Place) -> dict[str, Figure]:
     """Times first, without the tracing that memory needs."""
     creates, wakes = [], []
     for _ in range(TIMES):
-        async with opened(app, scratch.file()) as rt:
+        async with opened(app, place.store("w7")) as rt:
             begun = time.perf_counter()
             ids = await _start(rt, FEW)
             await _until(rt, cb.RunStatus.WAITING, FEW)
@@ -35,17 +35,17 @@ async def measure(scratch: Scratch) -> dict[str, Figure]:
             await _until(rt, cb.RunStatus.SUCCEEDED, FEW)
             wakes.append(time.perf_counter() - begun)
     return {
-        "w7_bytes": Figure(await _traced_bytes(scratch)),
+        "w7_bytes": Figure(await _traced_bytes(place)),
         "w7_create": Figure(median(creates)),
         "w7_wake": Figure(median(wakes)),
     }
 
 
-async def _traced_bytes(scratch: Scratch) -> float:
+async def _traced_bytes(place: Place) -> float:
     """Bytes left per waiting run, over what a worker with some thousand waiting runs had."""
     tracemalloc.start()
     try:
-        async with opened(app, scratch.file()) as rt:
+        async with opened(app, place.store("w7")) as rt:
             await _start(rt, WARM_UP)
             await _until(rt, cb.RunStatus.WAITING, WARM_UP)
             before = _left()
@@ -78,7 +78,7 @@ async def _until(rt: cb.Runtime, status: cb.RunStatus, count: int) -> None:
             counts = await rt.store.runs.counts(rt.settings.tenant)
             if counts.get(status, 0) == count:
                 return
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
 
 
 def _left() -> int:

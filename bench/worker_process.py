@@ -1,29 +1,23 @@
-"""A worker in a process of its own: `python -m bench.worker_process FILE`. It ends when its input does."""
+"""A worker in a process of its own: `python -m bench.worker_process WORKLOAD STORE [DISPATCH]`, where the workload is a
+module of this package that has an `app`. It ends when its input does."""
 
 import asyncio
+import importlib
 import sys
-from pathlib import Path
 
-import callboard as cb
-from bench.scratch import opened
+from bench.places.place import opened
 
 READY = b"ready\n"
 
-app = cb.App("trivial")
 
-
-@app.flow
-async def echo(ctx: cb.Context, value: int) -> int:
-    return value
-
-
-async def serve(path: Path) -> None:
+async def serve(workload: str, store: str, dispatch: str = "") -> None:
     """Executes runs until somebody closes our input."""
-    async with opened(app, path):
+    app = importlib.import_module(f"bench.{workload}").app
+    async with opened(app, store, dispatch=dispatch):
         sys.stdout.buffer.write(READY)
         sys.stdout.buffer.flush()
         await asyncio.to_thread(sys.stdin.buffer.read)
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(*sys.argv[1:]))

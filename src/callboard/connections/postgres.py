@@ -44,6 +44,7 @@ class Database:
         self._size = size
         self._least = least
         self._pool: asyncpg.Pool | None = None
+        self._tenants: dict[int, str] = {}  # which tenant the sessions of a door see, by the server's process
 
     async def open(self) -> None:
         """Connects. Raises StoreError with what to do."""
@@ -51,7 +52,12 @@ class Database:
         options = self._options({"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"})
         with explained(self.url):
             self._pool = await asyncpg.create_pool(
-                min_size=self._least, max_size=self._size, reset=_nothing, command_timeout=_COMMAND, **options
+                min_size=self._least,
+                max_size=self._size,
+                init=self._met,
+                reset=_nothing,
+                command_timeout=_COMMAND,
+                **options,
             )
 
     async def close(self) -> None:
@@ -65,7 +71,9 @@ class Database:
 
     async def connect(self, settings: dict[str, str] | None = None) -> asyncpg.Connection:
         """A connection outside the pool, for its holder alone. Raises what asyncpg raises."""
-        return await asyncpg.connect(command_timeout=_COMMAND, **self._options(settings or {}))
+        db = await asyncpg.connect(command_timeout=_COMMAND, **self._options(settings or {}))
+        await self._met(db)
+        return db
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Any]:
@@ -94,14 +102,37 @@ class Database:
 
     @asynccontextmanager
     async def reading(self, tenant: str | None = None) -> AsyncIterator[Any]:
-        """A connection to read with; for a door inside a transaction that sees rows of `tenant` only."""
+        """A connection to read with; a door's sees rows of `tenant` only. Each statement is its own transaction."""
         if not self.door:
             async with self.acquire() as db:
                 yield db
-            return
-        prologue = self.prologue(tenant, "BEGIN READ ONLY")
-        async with self.taken() as db, begun(db, prologue):
-            yield db
+        elif self.bouncing:
+            prologue = self.prologue(tenant, "BEGIN READ ONLY")
+            async with self.taken() as db, begun(db, prologue):
+                yield db
+        else:
+            async with self.taken() as db:
+                await self.show(db, tenant)
+                yield db
+
+    async def show(self, db: Any, tenant: str | None) -> None:
+        """Lets a door's session see one tenant, until it is told another: not behind a bouncer.
+
+        Most of what a door does is for the tenant that this connection served last, and then costs nothing.
+        """
+        if tenant is None:
+            raise InputInvalid("a door's session has to name its tenant")
+        session = db.get_server_pid()
+        if self._tenants.get(session) != tenant:
+            self._tenants.pop(session, None)
+            await db.execute(
+                f"SELECT set_config('role', '{DOOR}', false), set_config('callboard.tenant', {quoted(tenant)}, false)"
+            )
+            self._tenants[session] = tenant
+
+    async def _met(self, db: Any) -> None:
+        """A new session sees nobody yet, whichever session had the name of its process before."""
+        self._tenants.pop(db.get_server_pid(), None)
 
     def prologue(self, tenant: str | None, begin: str = "BEGIN", *, writer: str = "") -> str:
         """What begins a transaction, in one message to the server. A door's has to name its tenant, and the writer

@@ -101,16 +101,14 @@ class Commits:
 
     async def _write_lone(self, op: Any) -> Any:
         """The op's result; None when it has to be written as others are."""
-        again, door = False, self._database.door
+        again = False
         for attempt in range(_ATTEMPTS):
             db = await self._line.get()
             try:
                 self._at("before_commit")
-                if door:
-                    await db.execute(self._database.prologue(op.tenant))
-                result = await lone.write(db, op, door=door, again=again)
-                if door:
-                    await db.execute("COMMIT")
+                if self._database.door:
+                    await self._database.show(db, op.tenant)
+                result = await lone.write(db, op, again=again)
                 self._at("after_commit")
                 return result
             except DRIVER as error:

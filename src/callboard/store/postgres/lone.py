@@ -31,27 +31,21 @@ def fits(op: Any) -> bool:
             return False
 
 
-async def write(db: Any, op: Any, *, door: bool, again: bool) -> Any:
+async def write(db: Any, op: Any, *, again: bool) -> Any:
     """Writes the op and returns its result; None when it has to be written as others are.
 
-    Args:
-        door: the connection is in a door's transaction.
-        again: an attempt before this one may have been committed.
+    `again`: an attempt before this one may have been committed.
     """
-    return await (_start(db, op, door, again) if isinstance(op, Start) else _finish(db, op, again))
+    return await (_start(db, op, again) if isinstance(op, Start) else _finish(db, op, again))
 
 
-async def _start(db: Any, op: Start, door: bool, again: bool) -> Started | None:
+async def _start(db: Any, op: Start, again: bool) -> Started | None:
     n = op.new
     labels = msgspec.json.encode(n.labels).decode() if n.labels else None
-    run = (n.id, n.tenant, n.flow, n.version, n.priority, n.digest, labels, n.depth, n.needs, n.at, SHARE,
-           n.priority * AGEING)  # fmt: skip
-    if door:
-        number = await db.fetchval(_SQL["start_only"], *run)
-        if number is not None:
-            await db.execute(_SQL["begin"], number, n.digest, int(n.at * 1e6), n.input)
-    else:
-        number = await db.fetchval(_SQL["start"], *run, n.input, int(n.at * 1e6))
+    number = await db.fetchval(
+        _SQL["start"], n.id, n.tenant, n.flow, n.version, n.priority, n.digest, labels, n.depth, n.needs, n.at, SHARE,
+        n.priority * AGEING, n.input, int(n.at * 1e6)
+    )  # fmt: skip
     made = number is not None or (again and await db.fetchval(_SQL["there"], n.tenant, n.id) is not None)
     return Started(n.id, True) if made else None
 

@@ -16,24 +16,6 @@ begun AS (
     SELECT number, 0, 1, '', $6, $14::bigint, 0, $13::bytea FROM run)
 SELECT number FROM run;
 
--- start_only: the same without the event: a door may write it once it sees the run, which is in a later statement
-WITH lane AS (
-    INSERT INTO lanes AS l (tenant, tail, last) VALUES ($2, $10::double precision + $11::double precision, $1)
-    ON CONFLICT (tenant) DO UPDATE SET last = excluded.last, tail = CASE
-        WHEN EXISTS (SELECT FROM runs r WHERE r.id = l.last AND r.status = 'ready')
-        THEN greatest(l.tail + $11, excluded.tail) ELSE excluded.tail END
-    RETURNING tail),
-run AS (
-    INSERT INTO runs (id, tenant, flow, version, status, priority, digest, labels, depth, rank, ready_at, needs,
-        created_at, updated_at)
-    SELECT $1, $2, $3, $4, 'ready', $5::integer, $6::bytea, $7::jsonb, $8::integer, lane.tail - $11 - $12::double precision, $10, $9, $10, $10 FROM lane
-    ON CONFLICT (id) DO NOTHING
-    RETURNING number)
-SELECT number FROM run;
-
--- begin: its first event
-INSERT INTO events (run, seq, kind, path, digest, at, took, body) VALUES ($1, 0, 1, '', $2, $3, 0, $4);
-
 -- there: whether a run was started
 SELECT number FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE;
 

@@ -9,22 +9,21 @@ import msgspec
 _ROW = b"x" * 300
 _LOG = "CREATE TABLE log (run INTEGER, seq INTEGER, body BLOB); CREATE UNIQUE INDEX log_run ON log (run, seq)"
 _INSERT = "INSERT INTO log VALUES (?, ?, ?)"
-_RUNS = 200
 
 _EVENTS = "SELECT seq, kind, path, digest, at, took, body FROM events WHERE run = 1 ORDER BY seq"
 
 
-def grouped_rows(path: Path, groups: int = 300) -> float:
-    """Rows a second, in transactions of 200 rows that belong to 200 runs."""
+def grouped_rows(path: Path, size: int, groups: int = 300) -> float:
+    """Rows a second, in transactions of so many rows that belong to as many runs."""
     db = _log(path)
     begun = time.perf_counter()
     for seq in range(groups):
         db.execute("BEGIN IMMEDIATE")
-        db.executemany(_INSERT, [(run, seq, _ROW) for run in range(_RUNS)])
+        db.executemany(_INSERT, [(run, seq, _ROW) for run in range(size)])
         db.execute("COMMIT")
     took = time.perf_counter() - begun
     db.close()
-    return groups * _RUNS / took
+    return groups * size / took
 
 
 def single_rows(path: Path, rows: int = 400) -> float:

@@ -1,0 +1,1 @@
+"""How many workers and how much database a load needs: `python -m bench.capacity`."""
