@@ -14,7 +14,7 @@ SELECT setval(pg_get_serial_sequence('runs', 'number'), (SELECT coalesce(max(num
 
 -- No claim from before holds. What was being executed is ready, without blame.
 UPDATE runs
-SET epoch = epoch + 1000000, owner = NULL,
+SET epoch = callboard_epoch(epoch) + 1000000, owner = NULL,
     status = CASE status WHEN 'running' THEN 'ready' ELSE status END,
     ready_at = CASE status WHEN 'running' THEN extract(epoch FROM clock_timestamp()) ELSE ready_at END
 WHERE status NOT IN ('succeeded', 'cancelled');
