@@ -221,7 +221,6 @@ CASES: dict[str, tuple[Any, ...]] = {
     "settles.withdraw": (BATCH,),
     "settles.forget_children": (BATCH,),
     "starts.by_key": ([HERS], ["order"], ["key-1"]),
-    "starts.by_id": ([f"run-{n}" for n in BATCH],),
     "appends.label": (BATCH, ["{}"] * 10),
     "appends.written": (BATCH, [1] * 10),
     "workers.lock_runs": (["worker-1"],),

@@ -29,9 +29,6 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::t
 ON CONFLICT (tenant, flow, key) WHERE key IS NOT NULL DO NOTHING
 RETURNING number, id;
 
--- by_id: runs that are there already
-SELECT id, tenant, digest FROM runs WHERE id = ANY ($1::text[]);
-
 -- knock: letters for runs that this transaction has locked
 INSERT INTO inbox (run, seq, name, body, at)
 SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bytea[], $5::double precision[]);
