@@ -97,3 +97,20 @@ async def test_only_a_worker_with_the_label_executes_what_needs_it() -> None:
             assert able.worker is not None
             await able.worker.stop()
             await able.results.close()
+
+
+async def test_a_run_that_was_woken_too_early_waits_again() -> None:
+    app = cb.App("later")
+
+    @app.flow
+    async def when(ctx: cb.Context, _: Any) -> float:
+        return await ctx.now()
+
+    async with runtime(app) as test:
+        begun = test.clock.now()
+        handle = await test.start(when, delay=100)
+        assert await test.rt.store.claims.wake_due(begun + 1_000, 10) == 1  # by a worker whose clock is ahead
+        await test.settle()
+        assert await story(test, handle) == ["started"]
+        await test.wind(200)
+        assert begun + 100 <= await handle.result(timeout=5) <= begun + 101
