@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callboard.domain import errors
+from callboard.domain import errors, kinds
 from callboard.settings import EngineSettings, Settings
 from callboard.telemetry.exposition import Exposition, Levels
 from callboard.telemetry.metrics import Metrics
@@ -31,7 +31,7 @@ def test_every_error_code_is_in_the_reference(cls: type[errors.CallboardError]) 
     assert f"| `{cls.code}` | {cls.__name__} |" in REFERENCE
 
 
-@pytest.mark.parametrize("kind", errors.ErrorKind)
+@pytest.mark.parametrize("kind", kinds.ErrorKind)
 def test_every_kind_is_in_the_reference(kind: errors.ErrorKind) -> None:
     assert re.search(rf"\b{kind}\b", REFERENCE)
 

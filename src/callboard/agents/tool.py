@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from callboard.domain.codec import digest
-from callboard.domain.errors import ErrorKind, Failure, ToolFailed
+from callboard.domain.errors import Failure, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.engine.calls import Attempt, Effect, Finding, Guard
 from callboard.engine.context import Context
 from callboard.engine.shape import Shape, returned

@@ -9,7 +9,8 @@ import msgspec
 from callboard.agents.talk import Talk
 from callboard.agents.tool import JournaledTool, refusal
 from callboard.domain.codec import digest
-from callboard.domain.errors import ErrorKind, Failure, ModelFailed, ToolFailed
+from callboard.domain.errors import Failure, ModelFailed, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import Message, Role, ToolCall, ToolResult
 from callboard.domain.retry import Retry
 from callboard.domain.usage import Usage

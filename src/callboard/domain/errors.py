@@ -28,6 +28,8 @@
     │   ├── UnknownOutcome         unknown_outcome       a `once` call of which nobody knows whether it happened
     │   ├── Abandoned              abandoned             an effect was cancelled by something outside Callboard
     │   ├── OutputInvalid          output_invalid        an agent's answer does not fit its schema, repairs used up
+    │   ├── Incomplete             incomplete            a partial or empty result was about to be taken for whole
+    │   ├── CompensationFailed     compensation_failed   a saga could not undo what it had done, and a person gave up
     │   └── LimitReached           limit_reached         see `reason`; carries the partial result
     ├── RunFailed                  run_failed            what RunHandle.result raises
     └── RunCancelled               run_cancelled
@@ -35,48 +37,9 @@
 What unwinds a flow without being an error stands in callboard.domain.suspension.
 """
 
-from enum import StrEnum
 from typing import Any, ClassVar
 
-import msgspec
-
-
-class ErrorKind(StrEnum):
-    """Why something failed, as a fixed list that metrics and consoles count by."""
-
-    INVALID_ARGUMENTS = "invalid_arguments"
-    UNKNOWN_TOOL = "unknown_tool"
-    WRONG_TOOL = "wrong_tool"
-    CONTEXT_TRUNCATED = "context_truncated"
-    UPSTREAM_REJECTED = "upstream_rejected"
-    UPSTREAM_DOWN = "upstream_down"
-    RATE_LIMITED = "rate_limited"
-    MALFORMED_RESULT = "malformed_result"
-    MALFORMED_OUTPUT = "malformed_output"
-    DENIED = "denied"
-    LIMIT = "limit"
-    GUARDRAIL = "guardrail"
-    LOOP = "loop"
-    TIMEOUT = "timeout"
-    UNKNOWN_OUTCOME = "unknown_outcome"
-    CANCELLED = "cancelled"
-    VERSION = "version"
-    INPUT = "input"
-    STORE = "store"
-    BUG = "bug"
-
-
-class ErrorRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error as it stands in a journal: enough to raise the same error again.
-
-    `path` is the effect that failed; `detail` holds JSON-like facts that a handler may need.
-    """
-
-    code: str
-    kind: str
-    message: str
-    path: str | None = None
-    detail: dict[str, Any] | None = None
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 
 
 class CallboardError(Exception):
@@ -316,11 +279,26 @@ class OutputInvalid(Failure):
     kind = ErrorKind.MALFORMED_OUTPUT
 
 
-class LimitReached(Failure):
-    """An agent reached one of its limits.
+class Incomplete(Failure):
+    """A partial or empty result was about to be passed on as if it were whole. `detail["place"]` says where."""
 
-    `reason` is one of turns, tool_calls, seconds, tokens, usd, depth; `partial` is what there was by then:
-    `{"text", "turns", "tool_calls", "usage"}`.
+    code = "incomplete"
+    kind = ErrorKind.INCOMPLETE
+
+
+class CompensationFailed(Failure):
+    """A saga could not undo all that it had done. `detail["left"]` lists what still stands."""
+
+    code = "compensation_failed"
+    kind = ErrorKind.UNKNOWN_OUTCOME
+
+
+class LimitReached(Failure):
+    """An agent was stopped before it was done.
+
+    `reason` is one of turns, tool_calls, seconds, tokens, usd, depth; budget (`detail["budget"]` names it);
+    no_progress (`detail["pattern"]` says which); or the name of a stop condition. `partial` is what there was by
+    then: `{"text", "turns", "tool_calls", "usage"}`.
     """
 
     code = "limit_reached"

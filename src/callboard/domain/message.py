@@ -61,14 +61,27 @@ class Media(msgspec.Struct, frozen=True, omit_defaults=True, tag="media"):
 class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True, tag="reasoning"):
     """What the model thought, kept so that it can be handed back as its provider wants it.
 
-    `opaque` is the provider's own form (a signature, an encrypted item): never read, only returned.
+    `opaque` is the provider's own form (a signature, an encrypted item): never read, only returned, and only to
+    `provider`.
     """
 
     text: str = ""
     opaque: str | None = None
+    provider: str = ""
 
 
-Part = Text | ToolCall | ToolResult | Media | Reasoning
+class Opaque(msgspec.Struct, frozen=True, omit_defaults=True, tag="opaque"):
+    """What only its provider understands: a search that it made by itself, a compaction, a call's signature.
+
+    `kind` is the provider's word for it, `data` JSON text: kept, handed back to the same provider, never read.
+    """
+
+    provider: str
+    kind: str
+    data: str
+
+
+Part = Text | ToolCall | ToolResult | Media | Reasoning | Opaque
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from callboard.domain.errors import ErrorRecord
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.usage import NOTHING, Usage
 
 

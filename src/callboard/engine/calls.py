@@ -18,9 +18,15 @@ from typing import Any, Protocol
 import msgspec
 
 from callboard.domain.codec import clean, encode
-from callboard.domain.errors import ErrorKind, Failure, StepFailed, TimedOut, Unencodable
+from callboard.domain.errors import (
+    Failure,
+    StepFailed,
+    TimedOut,
+    Unencodable,
+)
 from callboard.domain.event import Event, EventKind
 from callboard.domain.heartbeat import Heartbeat
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage

@@ -7,8 +7,15 @@ from typing import Any
 import msgspec
 
 from callboard.domain.codec import decode, digest, encode
-from callboard.domain.errors import ChildFailed, Conflict, ErrorKind, InputInvalid, LimitReached, NotFound
+from callboard.domain.errors import (
+    ChildFailed,
+    Conflict,
+    InputInvalid,
+    LimitReached,
+    NotFound,
+)
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.run import RunStatus
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing

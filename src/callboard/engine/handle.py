@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from callboard.domain.errors import ErrorRecord, RunCancelled, RunFailed
+from callboard.domain.errors import RunCancelled, RunFailed
 from callboard.domain.event import Event
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Run, RunStatus
 from callboard.engine.commands import Commands
 from callboard.engine.flow import Flow

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from callboard.domain.errors import ErrorKind, ErrorRecord
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 from callboard.store.runs import Blocked
 
 _record = msgspec.json.Decoder(ErrorRecord)

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from callboard.domain.errors import Abandoned, ErrorRecord, failure_from
+from callboard.domain.errors import Abandoned, failure_from
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.suspension import Cancelled
 from callboard.domain.usage import NOTHING, Usage
 from callboard.engine.branch import Branch

@@ -10,8 +10,6 @@ import msgspec
 from callboard.domain.codec import clean, decode, encode
 from callboard.domain.errors import (
     CallboardError,
-    ErrorKind,
-    ErrorRecord,
     InputInvalid,
     LeaseLost,
     RowRefused,
@@ -19,6 +17,7 @@ from callboard.domain.errors import (
     Unencodable,
 )
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 from callboard.domain.run import RunStatus
 from callboard.domain.suspension import Cancelled, ContinueAsNew, Parked, Suspension
 from callboard.domain.words import words

@@ -1,13 +1,16 @@
 """Models: what they are asked, what they stream back, and a scripted one."""
 
+from callboard.models.info import Ability, ModelInfo, Price, info_of
 from callboard.models.model import (
     CallDelta,
+    Considered,
     Delta,
     FinishReason,
     Model,
     ModelRequest,
     ModelResponse,
     ReasoningDelta,
+    RestartDelta,
     RetryLater,
     StreamPart,
     TextDelta,
@@ -17,20 +20,26 @@ from callboard.models.reply import Reply, call
 from callboard.models.scripted import Fault, Script, ScriptedModel
 
 __all__ = [
+    "Ability",
     "CallDelta",
+    "Considered",
     "Delta",
     "Fault",
     "FinishReason",
     "Model",
+    "ModelInfo",
     "ModelRequest",
     "ModelResponse",
+    "Price",
     "ReasoningDelta",
     "Reply",
+    "RestartDelta",
     "RetryLater",
     "Script",
     "ScriptedModel",
     "StreamPart",
     "TextDelta",
     "call",
+    "info_of",
     "respond",
 ]

@@ -1,15 +1,17 @@
 """What a model is asked, what it streams back, and the protocol that every provider's adapter serves."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from callboard.domain.errors import ErrorKind, ModelFailed
+from callboard.domain.errors import ModelFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import Message
 from callboard.domain.toolspec import ToolSpec
 from callboard.domain.usage import NOTHING, Usage
+from callboard.models.info import Price
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,9 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
         turn: how many assistant messages the agent's run has so far.
         attempt: 1 for the first try of this call.
         metadata: passed on to providers that keep such, for finding the call in their records.
+        media: the bytes behind the messages' `blob:` references.
+        cache: whether the provider is told to keep the stable beginning (prompt, tools, conversation so far).
+        connect: seconds to reach the provider.
     """
 
     messages: tuple[Message, ...]
@@ -42,6 +47,9 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     turn: int = 0
     attempt: int = 1
     metadata: dict[str, str] | None = None
+    media: Mapping[str, bytes] = {}
+    cache: bool = True
+    connect: float = 10.0
 
 
 class FinishReason(StrEnum):
@@ -80,6 +88,20 @@ class CallDelta(msgspec.Struct, frozen=True, tag="call"):
     arguments_text: str = ""
 
 
+class RestartDelta(msgspec.Struct, frozen=True, tag="restart"):
+    """What was streamed of this answer is void: another model, or the same one again, begins anew."""
+
+    why: str
+    model: str = ""
+
+
+class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One candidate of a route: whether it was asked, or why not."""
+
+    model: str
+    reason: str
+
+
 class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="response"):
     """The whole answer, last in every stream.
 
@@ -89,6 +111,10 @@ class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="respon
         finish: why the model stopped.
         model: which model answered, as the provider names it.
         id: the provider's id of the answer, if it has one.
+        provider: whose model it was.
+        price: what its cost was computed with.
+        route: the candidates that the route had, in order, with the reason for each; the last one answered.
+        cached: the answer was kept from an earlier equal request; `saved` is what that one had cost.
     """
 
     message: Message
@@ -96,9 +122,14 @@ class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="respon
     finish: FinishReason = FinishReason.STOP
     model: str = ""
     id: str | None = None
+    provider: str = ""
+    price: Price | None = None
+    route: tuple[Considered, ...] = ()
+    cached: bool = False
+    saved: Usage | None = None
 
 
-Delta: TypeAlias = TextDelta | ReasoningDelta | CallDelta
+Delta: TypeAlias = TextDelta | ReasoningDelta | CallDelta | RestartDelta
 StreamPart: TypeAlias = Delta | ModelResponse
 
 
@@ -116,7 +147,10 @@ class RetryLater(Exception):
 
 
 class Model(Protocol):
-    """A language model behind some provider's interface."""
+    """A language model behind some provider's interface.
+
+    One that knows more of itself has an attribute `info` as well, see `callboard.models.info`.
+    """
 
     @property
     def name(self) -> str:
@@ -126,10 +160,11 @@ class Model(Protocol):
     def stream(self, request: ModelRequest) -> AsyncIterator[StreamPart]:
         """Ask the model. Yields deltas as they come, then exactly one ModelResponse, then nothing.
 
-        Raises ModelFailed of kind RATE_LIMITED, UPSTREAM_DOWN (either may have `detail["retry_after"]` in
-        seconds), TIMEOUT, UPSTREAM_REJECTED (the request or the key is wrong: do not repeat),
-        CONTEXT_TRUNCATED (the conversation is too long), GUARDRAIL (the provider's filter stopped the
-        request) or MALFORMED_OUTPUT. It never waits for a limit to pass.
+        Raises ModelFailed, whose kind says what may be done about it: RATE_LIMITED, OVERLOADED, UPSTREAM_DOWN
+        (each may have `detail["retry_after"]` in seconds), TIMEOUT, QUOTA, AUTHENTICATION, INVALID_REQUEST,
+        CONTEXT_TOO_LONG, CONTENT_FILTERED, or MALFORMED_OUTPUT (an answer that is none: a page of HTML, a stream
+        that ends before its end, a broken chunk). `detail["sent"]` is False when the provider surely did no work.
+        It never waits for a limit to pass and never repeats a request.
         """
         ...
 

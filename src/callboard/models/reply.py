@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from callboard.domain import codec
-from callboard.domain.errors import ErrorKind, ModelFailed
-from callboard.domain.message import Media, Message, Part, Reasoning, Role, Text, ToolCall, ToolResult
+from callboard.domain.errors import ModelFailed
+from callboard.domain.kinds import ErrorKind
+from callboard.domain.message import Media, Message, Opaque, Part, Reasoning, Role, Text, ToolCall, ToolResult
 from callboard.domain.usage import Usage
 from callboard.models.model import (
     CallDelta,
@@ -60,7 +61,7 @@ def deltas(message: Message, chunk: int) -> Iterator[Delta]:
                 written = codec.encode(arguments).decode() if raw is None else raw
                 yield CallDelta(calls, id, name, written)
                 calls += 1
-            case Media() | ToolResult():  # whole in the answer; no provider streams them in pieces
+            case Media() | ToolResult() | Opaque():  # whole in the answer; no provider streams them in pieces
                 pass
 
 
@@ -77,7 +78,7 @@ def _parts(reply: Any) -> Sequence[Part]:
 
 
 def _part(value: Any) -> Part:
-    if isinstance(value, Text | ToolCall | ToolResult | Media | Reasoning):
+    if isinstance(value, Text | ToolCall | ToolResult | Media | Reasoning | Opaque):
         return value
     raise ModelFailed(
         f"the script replied with {type(value).__name__}",
@@ -115,6 +116,8 @@ def _bytes(part: Part) -> int:
             return len(codec.encode(content))
         case Media(ref):
             return len(ref)
+        case Opaque(_, _, data):
+            return len(data)
 
 
 def _chunks(text: str, size: int) -> Iterator[str]:

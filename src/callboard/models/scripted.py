@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ModelFailed
+from callboard.domain.errors import InputInvalid, ModelFailed
+from callboard.domain.kinds import ErrorKind
+from callboard.models.info import ModelInfo, Price
 from callboard.models.model import ModelRequest, ModelResponse, StreamPart
 from callboard.models.reply import Reply, deltas, response
 
@@ -95,6 +97,7 @@ class ScriptedModel:
         self._chunk = chunk
         self._per_chunk = per_chunk
         self._price = price
+        self.info = ModelInfo(name=name, upstream=name, price=Price(*price, source="script"))
         self._faults = tuple(faults)
         self._sleep = sleep
 

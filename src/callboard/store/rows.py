@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from callboard.domain.errors import ErrorRecord, NotFound
+from callboard.domain.errors import NotFound
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.domain.usage import Usage
 from callboard.store.approvals import Approval, ApprovalStatus

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from callboard.domain.errors import ErrorRecord
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from callboard.domain.errors import ErrorKind, ToolFailed
+from callboard.domain.errors import ToolFailed
+from callboard.domain.kinds import ErrorKind
 
 _RETRYABLE = frozenset({ErrorKind.TIMEOUT, ErrorKind.UPSTREAM_DOWN, ErrorKind.RATE_LIMITED})
 

@@ -6,7 +6,8 @@ from typing import Any
 import pydantic
 
 from callboard.domain import codec
-from callboard.domain.errors import ErrorKind, ToolFailed, Unencodable
+from callboard.domain.errors import ToolFailed, Unencodable
+from callboard.domain.kinds import ErrorKind
 from callboard.tools.complaint import faults, sentence
 from callboard.tools.contract import UpstreamDown, UpstreamRejected
 from callboard.tools.signature import MISSING

@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from callboard.domain import codec
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed, Unencodable
+from callboard.domain.errors import InputInvalid, ToolFailed, Unencodable
+from callboard.domain.kinds import ErrorKind
 from callboard.tools.complaint import faults, sentence
 from callboard.tools.signature import MISSING, Signature
 

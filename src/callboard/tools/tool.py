@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.errors import InputInvalid, ToolFailed
 from callboard.domain.heartbeat import Heartbeat
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.toolspec import ToolSpec
 from callboard.tools.contract import Applied, NotApplied, Reconciled, SideEffect, Unknown

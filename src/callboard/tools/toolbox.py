@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.toolspec import ToolSpec
 from callboard.tools.tool import Tool
 

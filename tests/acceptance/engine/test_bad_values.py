@@ -7,7 +7,13 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 import callboard as cb
-from callboard.domain.errors import Conflict, ErrorKind, InputInvalid, KeyConflict, Unencodable
+from callboard.domain.errors import (
+    Conflict,
+    InputInvalid,
+    KeyConflict,
+    Unencodable,
+)
+from callboard.domain.kinds import ErrorKind
 from callboard.testing import TestRuntime, runtime
 
 

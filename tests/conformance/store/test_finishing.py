@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from callboard.domain.errors import ErrorRecord, LeaseLost, StoreError
+from callboard.domain.errors import LeaseLost, StoreError
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, RunStatus
 from callboard.store.approvals import ApprovalStatus
 from callboard.store.claims import Finish, Park, Release, Settled

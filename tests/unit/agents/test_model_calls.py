@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.usage import Usage
 from callboard.models import ModelRequest, RetryLater
 from callboard.testing import TestRuntime, call, runtime

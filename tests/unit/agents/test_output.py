@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind, OutputInvalid
+from callboard.domain.errors import OutputInvalid
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import assistant
 from callboard.models import FinishReason, ModelResponse
 from callboard.testing import runtime

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind, InputInvalid
+from callboard.domain.errors import InputInvalid
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import ToolCall
 from callboard.testing import call, runtime
 from tests.unit.agents.play import Recorder, told

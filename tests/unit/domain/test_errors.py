@@ -10,8 +10,6 @@ import pytest
 from callboard.domain import errors
 from callboard.domain.errors import (
     CallboardError,
-    ErrorKind,
-    ErrorRecord,
     Failure,
     LimitReached,
     NotFound,
@@ -21,6 +19,7 @@ from callboard.domain.errors import (
     ToolFailed,
     failure_from,
 )
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 from callboard.domain.suspension import Cancelled, Parked
 
 E = TypeVar("E", bound=CallboardError)

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind, InputInvalid, Unencodable
+from callboard.domain.errors import InputInvalid, Unencodable
+from callboard.domain.kinds import ErrorKind
 from callboard.settings import EngineSettings, Settings, from_environment
 from callboard.testing import runtime
 from tests.unit.engine.play import Counter, failure, requeue

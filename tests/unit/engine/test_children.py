@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 import callboard as cb
-from callboard.domain.errors import ChildFailed, ErrorKind
+from callboard.domain.errors import ChildFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.settings import EngineSettings
 from callboard.testing import TestRuntime, runtime
 from tests.unit.engine.play import Gate, die_and_return, failure, kinds

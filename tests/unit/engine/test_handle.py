@@ -10,7 +10,6 @@ from pydantic import BaseModel
 import callboard as cb
 from callboard.domain.errors import (
     ChildFailed,
-    ErrorKind,
     Failure,
     FlowMisuse,
     InputInvalid,
@@ -18,6 +17,7 @@ from callboard.domain.errors import (
     Rejected,
     Unencodable,
 )
+from callboard.domain.kinds import ErrorKind
 from callboard.testing import WindingClock, runtime
 from tests.unit.engine.play import Gate, failure
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind, UnknownOutcome
+from callboard.domain.errors import UnknownOutcome
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorKind
 from callboard.settings import EngineSettings
 from callboard.testing import TestRuntime, WindingClock, runtime
 from tests.unit.engine.play import (

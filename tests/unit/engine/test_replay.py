@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import ErrorRecord
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.engine.replay import Mismatch, Move, New, Open, Recorded, Replay
 
 K = EventKind

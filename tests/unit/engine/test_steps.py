@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 import callboard as cb
-from callboard.domain.errors import ErrorKind
+from callboard.domain.kinds import ErrorKind
 from callboard.testing import runtime
 from tests.unit.engine.play import Counter, Gate, die_and_return, failure, story
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from callboard.domain.errors import ErrorKind, ModelFailed
+from callboard.domain.errors import ModelFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import assistant
 from callboard.models import (
     CallDelta,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ModelFailed
+from callboard.domain.errors import InputInvalid, ModelFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import (
     Message,
     Reasoning,

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import pydantic
 import pytest
 
-from callboard.domain.errors import ErrorKind, ToolFailed
+from callboard.domain.errors import ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.tools import Tool
 
 

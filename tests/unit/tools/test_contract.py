@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.tools import IdempotencyKey, SideEffect, Tool, retryable
 

@@ -9,7 +9,8 @@ from typing import Any
 import pydantic
 import pytest
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.suspension import Parked
 from callboard.tools import (
     Applied,

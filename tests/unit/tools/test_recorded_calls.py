@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import pydantic
 import pytest
 
-from callboard.domain.errors import ErrorKind, ToolFailed
+from callboard.domain.errors import ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.tools import Tool, Toolbox
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from callboard.domain.errors import ErrorKind, InputInvalid, ToolFailed
+from callboard.domain.errors import InputInvalid, ToolFailed
+from callboard.domain.kinds import ErrorKind
 from callboard.tools import Tool, Toolbox
 
 

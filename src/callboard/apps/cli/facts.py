@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from callboard.domain.errors import ErrorRecord
 from callboard.domain.event import Event
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Run
 from callboard.domain.usage import NOTHING, Usage
 

@@ -12,8 +12,9 @@ import msgspec
 
 from callboard.connections.postgres import Database
 from callboard.domain.codec import encode
-from callboard.domain.errors import ErrorRecord, StoreError
+from callboard.domain.errors import StoreError
 from callboard.domain.event import Event, EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, Takeover, WorkerInfo
 from callboard.store.letter import CHILD

@@ -11,8 +11,8 @@ import apsw
 import msgspec
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import ErrorRecord
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import RunStatus
 from callboard.store.claims import (
     AGEING,

@@ -7,8 +7,9 @@ import apsw
 import msgspec
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import Conflict, ErrorRecord
+from callboard.domain.errors import Conflict
 from callboard.domain.event import EventKind
+from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork

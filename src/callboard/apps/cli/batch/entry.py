@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from callboard.apps.cli.batch.lines import Line
-from callboard.domain.errors import CallboardError, ErrorRecord, InputInvalid
+from callboard.domain.errors import CallboardError, InputInvalid
+from callboard.domain.kinds import ErrorRecord
 
 
 @dataclass(slots=True)
