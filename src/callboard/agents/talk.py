@@ -12,8 +12,8 @@ from callboard.domain.codec import encode
 from callboard.domain.errors import LimitReached
 from callboard.domain.message import Message, Text, system
 from callboard.domain.message import Role as Speaker
-from callboard.engine.calls import Attempt, Effect
 from callboard.engine.context import Context
+from callboard.engine.effect import Attempt, Effect
 
 
 class Talk:

@@ -6,8 +6,8 @@ from typing import Any
 from callboard.domain.codec import digest
 from callboard.domain.errors import Failure, ToolFailed
 from callboard.domain.kinds import ErrorKind
-from callboard.engine.calls import Attempt, Effect, Finding, Guard
 from callboard.engine.context import Context
+from callboard.engine.effect import Attempt, Effect, Finding, Guard
 from callboard.engine.shape import Shape, returned
 from callboard.tools import Applied, NotApplied, SideEffect, Tool, retryable
 

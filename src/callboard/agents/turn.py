@@ -14,8 +14,8 @@ from callboard.domain.kinds import ErrorKind
 from callboard.domain.message import Message, Role, ToolCall, ToolResult
 from callboard.domain.retry import Retry
 from callboard.domain.usage import Usage
-from callboard.engine.calls import Attempt, Effect, Outcome
 from callboard.engine.context import Context
+from callboard.engine.effect import Attempt, Effect, Outcome, Reservation
 from callboard.models import FinishReason, ModelRequest, ModelResponse, RetryLater, respond
 from callboard.tools import SideEffect
 
@@ -58,13 +58,16 @@ async def ask_model(ctx: Context, talk: Talk) -> ModelResponse:
             wait = max(0.0, later.at - ctx.clock.now())
             raise ModelFailed(str(later), kind=ErrorKind.RATE_LIMITED, detail={"retry_after": wait}) from later
 
+    async def reserve(attempt: Attempt) -> Reservation:
+        return Reservation(Usage(conversation.size // 3 + 1, role.max_output_tokens or _OUTPUT_TOKENS))
+
     effect = Effect(
         run,
         timeout=role.model_timeout,
         retry=_RETRY,
         retryable=_retryable,
         failure=_model_failure,
-        reserve=Usage(conversation.size // 3 + 1, role.max_output_tokens or _OUTPUT_TOKENS),
+        reserve=reserve,
         usage=_usage,
         shape=_RESPONSE,
     )

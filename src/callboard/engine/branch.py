@@ -5,14 +5,23 @@ from typing import Any
 
 
 class Scope:
-    """Numbers the effects requested in it, one after the other. `depth` counts the scopes opened around it."""
+    """Numbers the effects requested in it, one after the other. `depth` counts the scopes opened around it, `notes`
+    is what is remembered for as long as it lasts."""
 
-    __slots__ = ("_next", "depth", "prefix")
+    __slots__ = ("_next", "_notes", "depth", "prefix")
 
     def __init__(self, prefix: str, depth: int = 0) -> None:
         self.prefix = prefix
         self.depth = depth
         self._next = 0
+        self._notes: dict[str, Any] | None = None
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What is remembered here, by name."""
+        if self._notes is None:
+            self._notes = {}
+        return self._notes
 
     def take(self) -> str:
         """The place of the next effect."""

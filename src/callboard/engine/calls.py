@@ -1,129 +1,33 @@
 """Effects that execute a function: steps, and what `agents` builds on them (tool calls, model calls).
 
-What is journaled before, and what happens when an intent has no outcome, depends on the guard:
-
-- REPEAT: nothing before (or a reservation); after a crash it is executed again.
-- KEYED: an intent with an idempotency key; after a crash it is executed again with the same key.
-- ONCE: an intent; after a crash, a time-out or any error that leaves doubt it is never executed again on
-  suspicion: `once.py` finds out what happened.
+What an effect does and may do is said in `effect.py`; here it is executed, repeated and journaled.
 """
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Any
 
 import msgspec
 
+from callboard.domain.budget import Amount, Refusal
 from callboard.domain.codec import clean, encode
-from callboard.domain.errors import (
-    Failure,
-    StepFailed,
-    TimedOut,
-    Unencodable,
-)
+from callboard.domain.errors import Failure, StepFailed, TimedOut, Unencodable
 from callboard.domain.event import Event, EventKind
-from callboard.domain.heartbeat import Heartbeat
-from callboard.domain.kinds import ErrorKind
-from callboard.domain.retry import NEVER, Retry
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
 from callboard.domain.words import words
 from callboard.engine.branch import Branch
+from callboard.engine.effect import Attempt, Effect, Guard, Outcome
 from callboard.engine.executing import Executing
 from callboard.engine.fleet import LOOK
 from callboard.engine.pulse import Pulse
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, Hold, Settlement
 
-
-class Guard(StrEnum):
-    """What is journaled before an effect is executed, and what an open intent means."""
-
-    REPEAT = "repeat"
-    KEYED = "keyed"
-    ONCE = "once"
-
-
-class Loads(Protocol):
-    """Makes the value that a flow gets from the JSON value that is stored."""
-
-    def load(self, value: Any, *, trusted: bool = False) -> Any:
-        """The value. What we stored ourselves is trusted."""
-        ...
-
-
-class Attempt:
-    """One execution of an effect: its number from 1, and the idempotency key, the same for each attempt.
-
-    `heartbeat` is there when the effect has a heartbeat limit.
-    """
-
-    __slots__ = ("heartbeat", "key", "number", "path")
-
-    def __init__(self, number: int, key: str, path: str) -> None:
-        self.number = number
-        self.key = key
-        self.path = path
-        self.heartbeat: Heartbeat | None = None
-
-
-@dataclass(slots=True)
-class Effect:
-    """What a call does and how it may fail.
-
-    Attributes:
-        run: executes it once.
-        failure: the failure to journal for an exception; None re-raises it as a step's failure.
-        doubtful: for ONCE: True when a failure leaves open whether the effect happened.
-        asked: what to show about the request, where nothing else in the journal says it.
-        reserve: usage to charge if the outcome never comes; journaled as an intent before each attempt.
-        usage: what a result cost.
-        bound: for ONCE: seconds that a call takes at most, where `run` keeps the limit itself.
-        reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
-        heartbeat: seconds between two beats of `run` at most.
-        tool: the name under which operators may pause it.
-    """
-
-    run: Callable[[Attempt], Awaitable[Any]]
-    guard: Guard = Guard.REPEAT
-    timeout: float | None = None
-    bound: float | None = None
-    retry: Retry = NEVER
-    retryable: Callable[[Failure], bool] = lambda failure: True
-    failure: Callable[[BaseException, str], Failure] | None = None
-    doubtful: Callable[[Failure], bool] = lambda failure: True
-    asked: Any = None
-    reserve: Usage | None = None
-    usage: Callable[[Any], Usage] | None = None
-    reconcile: Callable[[str], Awaitable["Finding"]] | None = None
-    shape: Loads | None = None
-    limit: int | None = None
-    heartbeat: float | None = None
-    tool: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a reconciliation found: `applied` with its result, not applied, or None for unknown."""
-
-    applied: bool | None
-    result: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """A result with what the journal says about it: when it was recorded (epoch seconds), how long it took (seconds),
-    and what attempts that never came back were charged."""
-
-    value: Any
-    at: float
-    took: float
-    lost: Usage = NOTHING
-    path: str = ""
+_LONGEST_QUEUE = 5.0  # seconds between two asks for a budget that calls in flight may leave room in
 
 
 class Call(Request):
@@ -148,7 +52,7 @@ class Call(Request):
         event = move.event
         if event.kind is not EventKind.DONE:
             raise raised(branch, event)
-        lost = _reserved(move.lost) if move.lost else NOTHING
+        lost = _reserved(move.lost) + _spent(move.retries) if move.lost or move.retries else NOTHING
         return self._value(decode_done(event.body).result, event, lost)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
@@ -156,28 +60,37 @@ class Call(Request):
         effect = self.effect
         assert isinstance(move, New | Open)
         attempt = self.attempt(place, len(move.retries) + 1)
+        attempt.failures += failures(move.retries)
         if effect.tool is not None:
             await self.pause(branch)
         intents = move.intents if type(move) is Open else ()
-        lost = _reserved(move.lost + intents)
+        lost = _reserved(move.lost + intents) + _spent(move.retries)
         charge = _reserved(intents[-1:])  # the ones before were charged when they were repeated
         if move.retries:
             await self._back_off(branch, move.retries[-1])
         if effect.guard is Guard.KEYED and type(move) is New:
             await self.intend(attempt)
         while True:
-            if effect.reserve is not None:
-                await self.intend(attempt, charge=charge)
-                charge, self._owed = NOTHING, effect.reserve
             try:
+                found = None if effect.known is None else await self._outside(branch, effect.known(attempt))
+                if found is not None:
+                    return await self.done(attempt, self.encoded(found, attempt.path), 0, lost=lost, charge=charge)
+                if effect.reserve is not None:
+                    attempt.reservation = await self._outside(branch, effect.reserve(attempt))
+                    retry = await self._reserve(attempt, charge)
+                    charge = NOTHING
+                    if retry is not None:
+                        await self._back_off(branch, retry)
+                        continue
                 body, took = await self.execute(branch, attempt)
             except Failure as failure:
-                self._owed = NOTHING
-                if attempt.number >= effect.retry.attempts or not effect.retryable(failure):
-                    await self.fail(attempt, failure)
+                spent = self._spent(attempt, failure)
+                lost, self._owed = lost + spent, NOTHING
+                wait = None if failure.detail.get("refused") else self.again(attempt, failure)
+                if wait is None:
+                    await self.fail(attempt, failure, spent=spent)
                     raise
-                await self._back_off(branch, await self._retry(attempt, failure))
-                attempt.number += 1
+                await self._back_off(branch, await self.retry(attempt, failure, wait, spent))
                 continue
             return await self.done(attempt, body, took, lost=lost)
 
@@ -213,28 +126,65 @@ class Call(Request):
         place_digest = hashlib.blake2b((f"{base}!{place}" if base else place).encode(), digest_size=8).hexdigest()
         return Attempt(number, f"{self.execution.run.id}-{place_digest}", f"{place}:{self.name}")
 
+    def again(self, attempt: Attempt, failure: Failure) -> float | None:
+        """Seconds to wait before the next attempt, None to give up."""
+        effect = self.effect
+        if effect.again is not None:
+            return effect.again(attempt, failure)
+        if attempt.number >= effect.retry.attempts or not effect.retryable(failure):
+            return None
+        wait = effect.retry.wait(attempt.number, self.execution.services.chance.random())
+        after = failure.detail.get("retry_after")
+        return max(wait, float(after)) if isinstance(after, int | float) else wait
+
+    async def retry(self, attempt: Attempt, failure: Failure, wait: float, spent: Usage = NOTHING) -> Event:
+        """Journals that an attempt failed and when the next one is due, and makes the attempt the next one."""
+        due = self.execution.services.clock.now() + wait
+        body = encode(_retry_body(attempt, failure, due, spent))
+        extras = self._settling(attempt, spent)
+        attempt.failures.append(failure.record())
+        attempt.number += 1
+        attempt.reservation = None
+        await self.execution.record(EventKind.RETRY, attempt.path, self.digest, body, 0, extras)
+        return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
+
     async def pause(self, branch: Branch) -> None:
         """Waits while operators have paused the tool."""
         services = self.execution.services
         while services.fleet.pauses(self.effect.tool or ""):
             await self.execution.wait(branch, None, services.clock.now() + LOOK)
 
-    def intend(self, attempt: Attempt, *, charge: Usage = NOTHING, extras: Extras | None = None) -> Awaitable[None]:
+    def intend(
+        self, attempt: Attempt, *, charge: Usage = NOTHING, extras: Extras | None = None
+    ) -> Awaitable[Refusal | None]:
         """Journals that the effect is about to be executed; charges what an attempt before reserved and lost."""
-        effect = self.effect
+        effect, reservation = self.effect, attempt.reservation
         body: dict[str, Any] = {"attempt": attempt.number}
         if effect.guard is not Guard.REPEAT:
             body["key"] = attempt.key
         if effect.asked is not None:
             body["asked"] = effect.asked
-        if effect.reserve is not None:
-            body["reserved"] = effect.reserve
-        if charge is not NOTHING:
-            extras = Extras(spent=charge)
+        hold: Hold | None = None
+        if reservation is not None:
+            body["reserved"] = reservation.usage
+            if reservation.note is not None:
+                body["note"] = reservation.note
+            if reservation.charges:
+                amount = _amount(reservation.usage, int(reservation.seconds * 1000))
+                hold = Hold(attempt.path, reservation.charges, amount, self._refusing(attempt, charge))
+        if charge is not NOTHING or hold is not None:
+            extras = Extras(spent=None if charge is NOTHING else charge, hold=hold)
         return self.execution.record(EventKind.INTENT, attempt.path, self.digest, encode(body), 0, extras)
 
     async def done(
-        self, attempt: Attempt, body: bytes, took: int, *, lost: Usage = NOTHING, consumed: tuple[int, ...] = ()
+        self,
+        attempt: Attempt,
+        body: bytes,
+        took: int,
+        *,
+        lost: Usage = NOTHING,
+        charge: Usage = NOTHING,
+        consumed: tuple[int, ...] = (),
     ) -> Any:
         """Journals a result and returns it as a replay would."""
         execution, effect = self.execution, self.effect
@@ -242,15 +192,88 @@ class Call(Request):
         result = decode_done(stored).result
         extras = None
         if consumed or effect.usage is not None:
-            extras = Extras(consumed=consumed, spent=effect.usage(result) if effect.usage else None)
+            usage = effect.usage(result) if effect.usage else NOTHING
+            settled = Settlement(attempt.path, _amount(usage, took // 1000)) if self._holds(attempt) else None
+            if charge != NOTHING:
+                settled = Settlement(attempt.path, None)  # what an attempt before this one still holds
+            extras = Extras(consumed=consumed, spent=usage + charge, settled=settled)
         at = int(execution.services.clock.now() * 1e6)
         await execution.record(EventKind.DONE, attempt.path, self.digest, stored, took, extras)
         return self._value(result, Event(0, EventKind.DONE, attempt.path, self.digest, at, took, stored), lost)
 
-    async def fail(self, attempt: Attempt, failure: Failure, consumed: tuple[int, ...] = ()) -> None:
-        """Journals a failure."""
-        extras = Extras(consumed=consumed) if consumed else None
+    async def fail(
+        self, attempt: Attempt, failure: Failure, consumed: tuple[int, ...] = (), *, spent: Usage = NOTHING
+    ) -> None:
+        """Journals a failure, unless the refusal of its reservation has done so already."""
+        if failure.detail.get("refused"):
+            return
+        extras = self._settling(attempt, spent)
+        if consumed:
+            extras = msgspec.structs.replace(extras or Extras(), consumed=consumed)
         await self.execution.record(EventKind.FAILED, attempt.path, self.digest, encode(failure.record()), 0, extras)
+
+    async def _outside(self, branch: Branch, work: Awaitable[Any]) -> Any:
+        """Awaits something of the effect's that is not its execution; whatever it raises is the attempt's failure."""
+        branch.calling = True
+        try:
+            return await work
+        except (Suspension, GeneratorExit, KeyboardInterrupt, asyncio.CancelledError, Failure):
+            raise
+        except BaseException as error:
+            raise self._failure(error, "", False) from error
+        finally:
+            branch.calling = False
+
+    async def _reserve(self, attempt: Attempt, charge: Usage) -> Event | None:
+        """Journals the intent with its reservation; the retry that stands in its place while there is no room."""
+        assert attempt.reservation is not None
+        refusal = await self.intend(attempt, charge=charge)
+        if refusal is None:
+            self._owed = attempt.reservation.usage
+            return None
+        self._owed = NOTHING
+        failure = self.effect.refused(refusal)
+        failure.path = attempt.path
+        attempt.reservation = None
+        if refusal.final:
+            failure.detail["refused"] = True
+            raise failure
+        body = encode(self._waiting(attempt, failure, charge))
+        attempt.failures.append(failure.record())
+        attempt.number += 1
+        return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
+
+    def _refusing(self, attempt: Attempt, charge: Usage) -> Any:
+        """Makes the event that the store writes in place of an intent for which there is no room."""
+
+        def event(intent: Event, refusal: Refusal) -> Event:
+            failure = self.effect.refused(refusal)
+            failure.path = attempt.path
+            if refusal.final:
+                failure.detail["refused"] = True
+                return msgspec.structs.replace(intent, kind=EventKind.FAILED, body=encode(failure.record()))
+            return msgspec.structs.replace(
+                intent, kind=EventKind.RETRY, body=encode(self._waiting(attempt, failure, charge, intent.at / 1e6))
+            )
+
+        return event
+
+    def _waiting(self, attempt: Attempt, failure: Failure, charge: Usage, now: float | None = None) -> dict[str, Any]:
+        """A retry that comes soon, and later the longer it has waited."""
+        at = self.execution.services.clock.now() if now is None else now
+        waited = sum(1 for each in attempt.failures if each.kind == failure.kind)
+        return _retry_body(attempt, failure, at + min(0.05 * 2**waited, _LONGEST_QUEUE), charge)
+
+    def _holds(self, attempt: Attempt) -> bool:
+        return attempt.reservation is not None and bool(attempt.reservation.charges)
+
+    def _spent(self, attempt: Attempt, failure: Failure) -> Usage:
+        reservation = attempt.reservation
+        return NOTHING if reservation is None else self.effect.spent(failure, reservation.usage)
+
+    def _settling(self, attempt: Attempt, spent: Usage) -> Extras | None:
+        settled = Settlement(attempt.path, _amount(spent, 0)) if self._holds(attempt) else None
+        return None if settled is None and spent == NOTHING else Extras(spent=spent, settled=settled)
 
     def _value(self, result: Any, event: Event, lost: Usage) -> Any:
         shape = self.effect.shape
@@ -299,17 +322,6 @@ class Call(Request):
         failure.path = path
         return failure
 
-    async def _retry(self, attempt: Attempt, failure: Failure) -> Event:
-        execution = self.execution
-        wait = self.effect.retry.wait(attempt.number, execution.services.chance.random())
-        after = failure.detail.get("retry_after")
-        if isinstance(after, int | float):
-            wait = max(wait, float(after))
-        due = execution.services.clock.now() + wait
-        body = encode({"attempt": attempt.number, "due": due, "error": failure.record()})
-        await execution.record(EventKind.RETRY, attempt.path, self.digest, body)
-        return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
-
     async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
 
@@ -322,3 +334,29 @@ def _reserved(intents: tuple[Event, ...]) -> Usage:
         if "reserved" in body:
             total += msgspec.convert(body["reserved"], Usage)
     return total
+
+
+def _retry_body(attempt: Attempt, failure: Failure, due: float, spent: Usage) -> dict[str, Any]:
+    body: dict[str, Any] = {"attempt": attempt.number, "due": due, "error": failure.record()}
+    if spent != NOTHING:
+        body["spent"] = spent
+    return body
+
+
+def failures(retries: tuple[Event, ...]) -> list[ErrorRecord]:
+    """Why the attempts before failed, oldest first."""
+    return [msgspec.convert(retry.value()["error"], ErrorRecord) for retry in retries]
+
+
+def _spent(retries: tuple[Event, ...]) -> Usage:
+    """What the failed attempts cost, together."""
+    total = NOTHING
+    for retry in retries:
+        body = retry.value()
+        if "spent" in body:
+            total += msgspec.convert(body["spent"], Usage)
+    return total
+
+
+def _amount(usage: Usage, millis: int) -> Amount:
+    return Amount(usage.cost, usage.tokens, 1, millis)

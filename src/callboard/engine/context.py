@@ -1,81 +1,39 @@
 """What a flow holds: the effects it may request."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NoReturn, TypeVar, TypeVarTuple, overload
 
 from callboard.domain.codec import digest, encode
 from callboard.domain.errors import FlowMisuse, InputInvalid
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.suspension import ContinueAsNew
-from callboard.engine.branch import Branch, Scope
-from callboard.engine.calls import Call, Effect, Guard
+from callboard.engine.calls import Call
 from callboard.engine.children import Child, Mode, Spawn
-from callboard.engine.clock import Clock
-from callboard.engine.executing import Executing
+from callboard.engine.effect import Effect, Guard
 from callboard.engine.flow import Flow
 from callboard.engine.marker import Marker
 from callboard.engine.once import OnceCall
 from callboard.engine.parallel import Gather, Race, TimeLimit
 from callboard.engine.shape import Shape
+from callboard.engine.standing import Standing
 from callboard.engine.steps import Step
 from callboard.engine.transaction import Transaction
 from callboard.engine.waits import Ask, Decision, Signal, Sleep, Value
 from callboard.store.journal import Isolation
-from callboard.streams.stream import Chunk
 
 T = TypeVar("T")
 A = TypeVarTuple("A")
 
 
-class Context:
+class Context(Standing):
     """The effects of one run. Everything that a flow does to the world or learns from it goes through here.
 
     Await effects in the flow itself or in functions it awaits; for parallel work use `gather`. When the run
     waits, its coroutine is dropped (`finally` blocks run, and may request nothing) and replayed later.
     """
 
-    __slots__ = ("_chunks", "_execution")
-
-    def __init__(self, execution: Executing) -> None:
-        self._execution = execution
-        self._chunks = 0
-
-    @property
-    def run_id(self) -> str:
-        """The id of this run."""
-        return self._execution.run.id
-
-    @property
-    def tenant(self) -> str:
-        """The tenant that this run belongs to."""
-        return self._execution.run.tenant
-
-    @property
-    def key(self) -> str | None:
-        """The idempotency key that the run was started with."""
-        return self._execution.run.key
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels that the run was started with."""
-        return dict(self._execution.run.labels)
-
-    @property
-    def depth(self) -> int:
-        """How many runs are above this one: 0 for a run that nobody spawned."""
-        return self._execution.run.depth
-
-    @property
-    def clock(self) -> Clock:
-        """The clock of this process, for code inside an effect; in a flow use `now`."""
-        return self._execution.services.clock
-
-    @property
-    def nesting(self) -> int:
-        """How many scopes are open here, those of runs above this one included."""
-        return self._execution.run.depth + self._branch("nesting").scope.depth
+    __slots__ = ()
 
     @overload
     def step(
@@ -322,55 +280,6 @@ class Context:
             await Marker(execution, name)
             known = True
         return known
-
-    def progress(self, value: Any) -> None:
-        """Tells whoever watches this run how far it is. Not journaled; silent while the past is replayed."""
-        execution = self._execution
-        branch = self._branch("progress")
-        if not execution.replay.replaying:
-            self._chunks += 1
-            execution.services.stream.publish(
-                Chunk(
-                    self.run_id,
-                    execution.claim.epoch,
-                    branch.scope.prefix,
-                    self._chunks,
-                    "progress",
-                    value,
-                    self.tenant,
-                )
-            )
-
-    def delta(self, path: str, value: Any) -> None:
-        """Publishes a live piece of an effect that is in flight, such as a token. Not journaled."""
-        self._chunks += 1
-        self._execution.services.stream.publish(
-            Chunk(self.run_id, self._execution.claim.epoch, path, self._chunks, "delta", value, self.tenant)
-        )
-
-    @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Numbers the effects within apart from those around: what happens inside can change by itself."""
-        branch = self._branch(f"scope {name}")
-        outer = branch.scope
-        place = outer.take()
-        mismatch = self._execution.replay.enter(place, name)
-        if mismatch is not None:
-            raise self._execution.block(mismatch.blocked)
-        branch.scope = Scope(f"{place}/", outer.depth + 1)
-        try:
-            yield
-        finally:
-            branch.scope = outer
-
-    def _branch(self, what: str) -> Branch:
-        execution = self._execution
-        branch = execution.current
-        if branch is None or execution.stopping is not None:
-            for _ in execution.refuse(what):
-                pass
-        assert branch is not None
-        return branch
 
 
 def _seconds(value: Any) -> float:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol
 
+from callboard.domain.budget import Refusal
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import Run
 from callboard.domain.suspension import Parked
@@ -34,8 +35,8 @@ class Executing(Protocol):
 
     def record(
         self, kind: EventKind, path: str, digest: bytes, body: bytes, took: int = 0, extras: Extras | None = None
-    ) -> Awaitable[None]:
-        """Appends the run's next event."""
+    ) -> Awaitable[Refusal | None]:
+        """Appends the run's next event; returns the refusal of what the extras wanted to hold, if it was refused."""
         ...
 
     def transact(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from callboard.dispatch.bell import Hint, News
+from callboard.domain.budget import Refusal
 from callboard.domain.codec import decode, encode
 from callboard.domain.errors import FlowMisuse, LimitReached, StoreError
 from callboard.domain.event import Event, EventKind
@@ -23,7 +24,7 @@ from callboard.engine.replay import Mismatch, Move, New, Replay
 from callboard.engine.request import Interrupted, Request, abandoned
 from callboard.engine.services import Services
 from callboard.store.claims import Claimed, Park, Release
-from callboard.store.journal import Extras, Isolation
+from callboard.store.journal import Extras, Isolation, Settlement
 from callboard.store.runs import Blocked
 
 _BEGUN = frozenset({EventKind.INTENT, EventKind.BEAT})
@@ -60,8 +61,9 @@ class Execution:
 
     def record(
         self, kind: EventKind, path: str, digest: bytes, body: bytes, took: int = 0, extras: Extras | None = None
-    ) -> Awaitable[None]:
-        """Appends the run's next event; committed when the awaitable returns. Raises StoreError."""
+    ) -> Awaitable[Refusal | None]:
+        """Appends the run's next event; committed when the awaitable returns, unless it returns a refusal of what the
+        extras wanted to hold: then that one's event stands in its place. Raises StoreError."""
         self._count(path)
         event = Event(self.seq, kind, path, digest, int(self.services.clock.now() * 1e6), took, body)
         self.seq += 1
@@ -265,9 +267,12 @@ class Execution:
             return self.abort(error)
         return abandoned(f"{place}:{request.name}")
 
-    def _cut_off(self, kind: EventKind, request: Request, place: str, move: Move, body: bytes) -> Awaitable[None]:
+    def _cut_off(
+        self, kind: EventKind, request: Request, place: str, move: Move, body: bytes
+    ) -> Awaitable[Refusal | None]:
         owed = request.owed(move)
-        extras = None if owed == NOTHING else Extras(spent=owed)
+        settled = Settlement(f"{place}:{request.name}", None)
+        extras = None if owed == NOTHING else Extras(spent=owed, settled=settled)
         return self.record(kind, f"{place}:{request.name}", request.digest, body, 0, extras)
 
     def _foreign(self, asked: Any, coro: Coroutine[Any, Any, Any]) -> BaseException:

@@ -14,8 +14,9 @@ from callboard.domain.codec import encode
 from callboard.domain.errors import Failure, UnknownOutcome
 from callboard.domain.event import EventKind
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Attempt, Call, Finding
-from callboard.engine.replay import Move, Open
+from callboard.engine.calls import Call, failures
+from callboard.engine.effect import Attempt, Finding
+from callboard.engine.replay import Move, New, Open
 from callboard.engine.request import last_intent
 from callboard.store.approvals import ApprovalStatus, NewApproval
 from callboard.store.journal import Extras
@@ -35,6 +36,7 @@ class OnceCall(Call):
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Commits the intent, calls, and when in doubt finds out."""
+        assert isinstance(move, New | Open)
         intent = last_intent(move)
         number = intent.get("attempt", 0)
         branch.shielded = True
@@ -46,7 +48,14 @@ class OnceCall(Call):
                 branch.shielded = False
                 await self.pause(branch)
                 branch.shielded = True
-            return await self._call(branch, self.attempt(place, number + 1))
+            attempt = self.attempt(place, number + 1)
+            if move.retries:
+                branch.shielded = False
+                attempt.number = len(move.retries) + 1
+                attempt.failures += failures(move.retries)
+                await self._back_off(branch, move.retries[-1])
+                branch.shielded = True
+            return await self._call(branch, attempt)
         finally:
             branch.shielded = False
 
@@ -66,8 +75,14 @@ class OnceCall(Call):
             body, took = await self.execute(branch, attempt)
         except Failure as failure:
             if not self.effect.doubtful(failure):
-                await self.fail(attempt, failure)
-                raise
+                wait = None if self.effect.again is None else self.effect.again(attempt, failure)
+                if wait is None:
+                    await self.fail(attempt, failure)
+                    raise
+                branch.shielded = False  # nothing is under way while it waits
+                await self._back_off(branch, await self.retry(attempt, failure, wait))
+                branch.shielded = True
+                return await self._call(branch, attempt)
             return await self._find_out(branch, attempt, at, None)
         return await self.done(attempt, body, took)
 

@@ -57,7 +57,7 @@ class Pulse:
             written.add_done_callback(_seen)
 
 
-def _seen(written: asyncio.Future[None]) -> None:
+def _seen(written: asyncio.Future[Any]) -> None:
     # A beat that was refused says what the call's outcome is going to be told: this worker lost the run.
     if not written.cancelled():
         written.exception()

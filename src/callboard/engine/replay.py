@@ -21,10 +21,11 @@ _CUT_OFF = (EventKind.CANCELLED, EventKind.ABANDONED)
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """The outcome is known: return it. `lost` are intents before it that never got an outcome."""
+    """The outcome is known: return it. `lost` are intents before it that never got an outcome, `retries` failed."""
 
     event: Event
     lost: tuple[Event, ...] = ()
+    retries: tuple[Event, ...] = ()
 
 
 class New(msgspec.Struct, frozen=True):
@@ -111,10 +112,10 @@ class Replay:
                 return Recorded(event)
             lost = self._lost.pop(place, [])
             intents = self._intents.pop(place, None)
-            self._retries.pop(place, None)
+            failed = tuple(self._retries.pop(place, ()))
             if intents and len(intents) > 1:
                 lost += intents[:-1]
-            return Recorded(event, tuple(lost)) if lost else Recorded(event)
+            return Recorded(event, tuple(lost), failed) if lost or failed else Recorded(event)
         intents = self._intents.pop(place, None)
         retries = tuple(self._retries.pop(place, ()))
         if intents is not None:

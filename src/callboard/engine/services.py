@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from callboard.dispatch.bell import Bell
+from callboard.domain.budget import Charge
 from callboard.domain.ids import Ids
 from callboard.engine.clock import Clock
 from callboard.engine.fleet import Fleet
@@ -20,7 +22,10 @@ class Services:
     """Store, bell, stream, clock, ids, chance, options and the flows by `name@version`.
 
     `find` gives the flow of a name in its newest version here, or None. `labels` are those of this worker: runs
-    that need one are executed only where it is. `fleet` is what is known of the others.
+    that need one are executed only where it is. `fleet` is what is known of the others. `carried` is what
+    those who build on effects find again in each of them, by its type; the engine only carries it. `charges` says
+    what a new run of a flow is charged to beside what the run above it is: its arguments are the flow's name, the
+    run's id and its labels.
     """
 
     store: Store
@@ -35,3 +40,5 @@ class Services:
     labels: tuple[str, ...] = ()
     fleet: Fleet = field(default_factory=Fleet)
     metrics: Metrics = field(default_factory=Metrics)
+    carried: Mapping[type[Any], Any] = field(default_factory=dict)
+    charges: Callable[[str, str, Mapping[str, str]], tuple[Charge, ...]] = lambda flow, run_id, labels: ()

@@ -8,7 +8,8 @@ from typing import Any
 from callboard.domain.event import EventKind
 from callboard.domain.retry import Retry
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Attempt, Call, Effect
+from callboard.engine.calls import Call
+from callboard.engine.effect import Attempt, Effect
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import Request, decode_done, raised

@@ -9,7 +9,8 @@ from callboard.domain.event import Event, EventKind
 from callboard.domain.retry import Retry
 from callboard.domain.words import words
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Attempt, Call, Effect
+from callboard.engine.calls import Call
+from callboard.engine.effect import Attempt, Effect
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New
 from callboard.engine.request import decode_done, done_body

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from callboard.domain.budget import Amount, Charge, Refusal
 from callboard.domain.event import Event
 from callboard.domain.usage import Usage
 from callboard.store.approvals import NewApproval
@@ -21,6 +22,31 @@ class Isolation(StrEnum):
     SERIALIZABLE = "serializable"
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """A reservation, made in the transaction of the intent that it belongs to, or refused there.
+
+    Attributes:
+        path: the effect. What an earlier attempt at it still holds is charged in full first.
+        charges: the accounts, all of them or none.
+        amount: how much.
+        refused: makes the event to write in place of the intent when an account has no room; called wherever
+            the transaction is made, so it must be quick and pure.
+    """
+
+    path: str
+    charges: tuple[Charge, ...]
+    amount: Amount
+    refused: Callable[[Event, Refusal], Event]
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What an effect really took, in place of what it holds; None for all of that. Nothing happens when it holds
+    nothing."""
+
+    path: str
+    amount: Amount | None
+
+
 class Extras(msgspec.Struct, frozen=True):
     """What is written together with events, in the same transaction, or not at all.
 
@@ -30,6 +56,9 @@ class Extras(msgspec.Struct, frozen=True):
         asks: approvals to open.
         labels: labels to set on the run.
         spent: usage to add to the run's.
+        hold: what to reserve; when it is refused, the refusal's event is written in place of the append's, and of
+            the other extras only `spent`.
+        settled: what a reservation came to.
     """
 
     consumed: tuple[int, ...] = ()
@@ -37,19 +66,24 @@ class Extras(msgspec.Struct, frozen=True):
     asks: tuple[NewApproval, ...] = ()
     labels: dict[str, str] | None = None
     spent: Usage | None = None
+    hold: Hold | None = None
+    settled: Settlement | None = None
 
     @property
     def only_children(self) -> bool:
         """True when there is nothing but children to start."""
-        return bool(self.children) and not (self.consumed or self.asks or self.labels or self.spent)
+        return bool(self.children) and not (
+            self.consumed or self.asks or self.labels or self.spent or self.hold or self.settled
+        )
 
 
 class Journal(Protocol):
     """Appends and reads events. An append is durable when its awaitable returns."""
 
-    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
+    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[Refusal | None]:
         """Appends a run's next events; the call itself queues them, so that order is the order of calls.
 
+        An append with a hold has one event. Returns the refusal when the hold was refused.
         Raises LeaseLost when the claim's epoch is no longer the run's, another StoreError when nothing could
         be written. All of it is written, or nothing.
         """
