@@ -39,9 +39,9 @@ docs: $(VENV)/dev.stamp  ## run what the documentation promises, and the house r
 lock: $(BIN)/uv  ## resolve anew and rewrite requirements/
 	$(BIN)/uv lock --quiet --upgrade --python $(BIN)/python
 	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups -o requirements/run.txt
-	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups --extra postgres --extra redis -o requirements/fleet.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups --extra postgres --extra redis --extra models -o requirements/fleet.txt
 	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --only-group build -o requirements/build.txt
-	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --group dev --extra postgres --extra redis -o requirements/dev.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --group dev --extra postgres --extra redis --extra models -o requirements/dev.txt
 
 clean:  ## remove caches and build output; .venv stays
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -27,6 +27,7 @@ from bench import (
 from bench.figure import GOALS, Figure
 from bench.places.place import Place
 from bench.places.sqlite import sqlite_place
+from bench.providers import measuring as providers
 
 Measure = Callable[[Place], Coroutine[Any, Any, dict[str, Figure]]]
 
@@ -40,6 +41,7 @@ WORKLOADS: dict[str, Measure] = {
     "claims": claiming.measure,
     "idle": idling.measure,
     "w9": agent_loop.measure,
+    "w10": providers.measure,
     "w11": resume.measure,
 }
 

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bench.providers import rows
+
 
 class Better(StrEnum):
     """Which way is better."""
@@ -83,5 +85,9 @@ GOALS: Sequence[Goal] = (
     Goal("ring_queries", "transactions a run, 20 workers, 50 trivial runs a second", "1", _LESS),
     Goal("ring_redis_queries", "the same, rung by Redis", "1", _LESS),
     Goal("w9", "processor time of a model call in an agent with one tool", "ms", _LESS, 0.6, 0.6),
+    Goal("w10_call_added", "processor time that we add to the library's for a model call", "ms", _LESS, 0.3),
+    Goal("w10_stream_added", "and for a stream of 200 chunks", "%", _LESS, 20),
+    Goal("w10_first_added", "time that we add until the first words", "ms", _LESS, 2.0),
+    *(Goal(key, what, unit, _LESS) for key, what, unit in rows.named()),
     Goal("w11", "resuming a run of 1,000 recorded steps of 1 KB, per step", "µs", _LESS, 6.0, 6.0),
 )

@@ -1,7 +1,7 @@
 """The support desk: an agent handles one customer's wish with the shop's tools.
 
-No model is configured here, so that the scripted one plays each task's known calls, one a turn, through the
-whole machinery; what it answers depends on the conversation alone, as a resumed run needs it.
+The configuration names the scripted model, which plays each task's known calls, one a turn, through the whole
+machinery; what it answers depends on the conversation alone, as a resumed run needs it.
 """
 
 import asyncio
@@ -56,11 +56,12 @@ def play(request: ModelRequest) -> Reply:
     return "All done. Is there anything else?"
 
 
+_LATENCY = float(os.environ.get("CALLBOARD_RETAIL_LATENCY", "0"))
+app.model("scripted", ScriptedModel(play, latency=_LATENCY, price=(1_000_000, 4_000_000)))
+
 clerk = app.agent(
     "clerk",
-    model=ScriptedModel(
-        play, latency=float(os.environ.get("CALLBOARD_RETAIL_LATENCY", "0")), price=(1_000_000, 4_000_000)
-    ),
+    route="smart",  # callboard.toml says which model that is
     prompt=(data_folder() / "policy.md").read_text(encoding="utf-8"),
     tools=TOOLS,
     limits=Limits(turns=40, tool_calls=40, usd="1.00"),

@@ -14,7 +14,8 @@ from callboard import Applied, IdempotencyKey, NotApplied, Settings
 from examples.retail.rules import ONCE
 from examples.retail.shop import Shop, data_folder
 
-app = callboard.App("retail")
+app = callboard.App("retail", config=Path(__file__).with_name("callboard.toml"))
+app.upstream("shop", otherwise="fail")  # a call that fails for good is told to the agent
 
 
 class Counter:
@@ -42,25 +43,25 @@ async def handed_over(key: IdempotencyKey) -> Applied | NotApplied:
     return NotApplied() if answer is None else Applied(answer)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def find_user_id_by_email(email: str, key: IdempotencyKey) -> str:
     """Find a customer's id by e-mail address."""
     return await _shop("find_user_id_by_email", key, email=email)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def find_user_id_by_name_zip(first_name: str, last_name: str, zip: str, key: IdempotencyKey) -> str:
     """Find a customer's id by name and zip code, when there is no e-mail address to go by."""
     return await _shop("find_user_id_by_name_zip", key, first_name=first_name, last_name=last_name, zip=zip)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def get_user_details(user_id: str, key: IdempotencyKey) -> str:
     """Read a customer's profile, with payment methods and orders."""
     return await _shop("get_user_details", key, user_id=user_id)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def get_order_details(order_id: str, key: IdempotencyKey) -> str:
     """Read an order.
 
@@ -70,7 +71,7 @@ async def get_order_details(order_id: str, key: IdempotencyKey) -> str:
     return await _shop("get_order_details", key, order_id=order_id)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def get_product_details(product_id: str, key: IdempotencyKey) -> str:
     """Read a product with all its variants.
 
@@ -80,25 +81,25 @@ async def get_product_details(product_id: str, key: IdempotencyKey) -> str:
     return await _shop("get_product_details", key, product_id=product_id)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def list_all_product_types(key: IdempotencyKey) -> str:
     """List the names and ids of all products."""
     return await _shop("list_all_product_types", key)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def calculate(expression: str, key: IdempotencyKey) -> str:
     """Work out an arithmetic expression of numbers, + - * / and parentheses."""
     return await _shop("calculate", key, expression=expression)
 
 
-@app.tool(effect="read")
+@app.tool(effect="read", upstream="shop")
 async def think(thought: str, key: IdempotencyKey) -> str:
     """Write a thought down. It changes nothing and finds nothing out."""
     return await _shop("think", key, thought=thought)
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def cancel_pending_order(order_id: str, reason: str, key: IdempotencyKey) -> str:
     """Cancel a pending order and refund it, after the customer has confirmed.
 
@@ -109,7 +110,7 @@ async def cancel_pending_order(order_id: str, reason: str, key: IdempotencyKey) 
     return await _shop("cancel_pending_order", key, order_id=order_id, reason=reason)
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def modify_pending_order_address(
     order_id: str, address1: str, address2: str, city: str, state: str, country: str, zip: str, key: IdempotencyKey
 ) -> str:
@@ -118,7 +119,7 @@ async def modify_pending_order_address(
     return await _shop("modify_pending_order_address", key, order_id=order_id, **address, country=country, zip=zip)
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def modify_user_address(
     user_id: str, address1: str, address2: str, city: str, state: str, country: str, zip: str, key: IdempotencyKey
 ) -> str:
@@ -127,13 +128,13 @@ async def modify_user_address(
     return await _shop("modify_user_address", key, user_id=user_id, **address, country=country, zip=zip)
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def modify_pending_order_payment(order_id: str, payment_method_id: str, key: IdempotencyKey) -> str:
     """Pay a pending order in another way, after the customer has confirmed."""
     return await _shop("modify_pending_order_payment", key, order_id=order_id, payment_method_id=payment_method_id)
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def modify_pending_order_items(
     order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str, key: IdempotencyKey
 ) -> str:
@@ -155,7 +156,7 @@ async def modify_pending_order_items(
     )
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def exchange_delivered_order_items(
     order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str, key: IdempotencyKey
 ) -> str:
@@ -177,7 +178,7 @@ async def exchange_delivered_order_items(
     )
 
 
-@app.tool(effect="idempotent")
+@app.tool(effect="idempotent", upstream="shop")
 async def return_delivered_order_items(
     order_id: str, item_ids: list[str], payment_method_id: str, key: IdempotencyKey
 ) -> str:
@@ -193,7 +194,7 @@ async def return_delivered_order_items(
     )
 
 
-@app.tool(effect="once", reconcile=handed_over, timeout=10.0)
+@app.tool(effect="once", upstream="shop", reconcile=handed_over, timeout=10.0)
 async def transfer_to_human_agents(summary: str, key: IdempotencyKey) -> str:
     """Hand the customer over to a person, with a summary of what they want."""
     return await _shop("transfer_to_human_agents", key, summary=summary)

@@ -2,12 +2,19 @@
 
 import os
 import random
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import msgspec
 
+from callboard.agents.app import App
+from callboard.agents.budgeting import Budgeting
+from callboard.agents.costs import Costs
+from callboard.agents.dependencies import Dependencies, Dependency
+from callboard.agents.surroundings import Surroundings
+from callboard.dispatch.troubled import TroubledBell
 from callboard.domain.errors import InputInvalid, NotFound
 from callboard.domain.ids import Ids
 from callboard.engine.admission import Admission
@@ -21,8 +28,10 @@ from callboard.engine.services import Services
 from callboard.engine.timetable import Plan, ScheduleCommands
 from callboard.engine.worker import Worker
 from callboard.resilience.counters import Counters
+from callboard.resilience.faults import Faults
 from callboard.settings import Settings, from_environment
 from callboard.store.approvals import ApprovalStatus
+from callboard.store.budgets import Limit
 from callboard.store.controls import Control, Scope
 from callboard.store.store import Store
 from callboard.telemetry.metrics import Metrics
@@ -38,6 +47,25 @@ class Flows(Protocol):
 
     def schedules(self) -> Iterable[Plan]:
         """All schedules, which a worker puts into the store when it opens."""
+        ...
+
+    def surround(
+        self,
+        settings: Settings,
+        store: Store,
+        counters: Counters,
+        faults: Faults | None = None,
+        limits: Callable[[], Sequence[Limit]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Surroundings:
+        """What agents and tools find around them; `limits` are what operators allow, as they are now.
+
+        `clock` has the seconds by which gates go. Raises InputInvalid for a configuration that cannot be.
+        """
+        ...
+
+    def dependencies(self, around: Surroundings) -> Dependencies:
+        """The upstreams of its tools and models, for doors that list them."""
         ...
 
     async def opened(self, settings: Settings) -> None:
@@ -59,6 +87,9 @@ class Runtime:
         admission = Admission(services)
         self.commands = Commands(services, admission)
         self.schedules = ScheduleCommands(services, settings.tenant)
+        self.budgets = Budgeting(services, services.carried[Surroundings].charging.declared)
+        self.upstreams = app.dependencies(services.carried[Surroundings])
+        self.costs = Costs(services.store)
         self.results = Results(services)
         self.worker = Worker(services) if worker else None
         self.condition = Condition(services, admission, self.worker)
@@ -163,7 +194,7 @@ class Runtime:
 
 @asynccontextmanager
 async def open(
-    app: Flows,
+    app: Flows | None,
     store: str | None = None,
     *,
     dispatch: str | None = None,
@@ -171,11 +202,12 @@ async def open(
     operator: bool = False,
     settings: Settings | None = None,
     clock: Clock | None = None,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Runtime]:
     """Opens an app on a store and closes it at the end of the block.
 
     Args:
-        app: the App.
+        app: the App; None for a door that only looks at runs and acts on them.
         store: a URL such as `sqlite:///file.db`, `sqlite:////absolute/file.db`, `sqlite://` for memory or
             `postgresql://user@host/database`; by default the settings' store.
         dispatch: what rings for workers on PostgreSQL: `redis://host/0`, or nothing for PostgreSQL itself.
@@ -184,6 +216,7 @@ async def open(
         operator: a door for operators: it sees all tenants and may pause and limit, if its log-in may.
         settings: all options; read from the environment by default.
         clock: where time comes from; the machine's by default.
+        faults: failures to inject, for tests and chaos.
 
     Raises:
         StoreError: the store cannot be opened; the message says why and what to do.
@@ -193,7 +226,8 @@ async def open(
         chosen = msgspec.structs.replace(chosen, store=store)
     if dispatch is not None:
         chosen = msgspec.structs.replace(chosen, dispatch=dispatch)
-    runtime = build(app, chosen, worker=worker, operator=operator, clock=clock)
+    flows = App("") if app is None else app
+    runtime = build(flows, chosen, worker=worker, operator=operator, clock=clock, faults=faults)
     try:
         await runtime.open()
         yield runtime
@@ -209,8 +243,10 @@ def build(
     operator: bool = False,
     clock: Clock | None = None,
     store: Store | None = None,
+    faults: Faults | None = None,
 ) -> Runtime:
-    """Wires a runtime that is not open yet. Raises InputInvalid for a store or a dispatch that nothing serves."""
+    """Wires a runtime that is not open yet. Raises InputInvalid for a store or a dispatch that nothing serves, and for
+    a configuration that cannot be."""
     ticking: Clock = SystemClock() if clock is None else clock
     if is_server(settings.store):
         ticking = FleetClock(ticking)
@@ -225,11 +261,12 @@ def build(
         observe=metrics.group,
         store=store,
     )
+    around = app.surround(settings, found.store, found.counters, faults, lambda: found.fleet.limits, ticking.now)
     flows = {flow.full_name: flow for flow in app.flows()}
     newest = {flow.name: flow for flow in flows.values()}
     services = Services(
         store=found.store,
-        bell=found.bell,
+        bell=found.bell if faults is None else TroubledBell(found.bell, faults.copies),
         stream=found.stream,
         clock=ticking,
         ids=ids,
@@ -240,6 +277,9 @@ def build(
         labels=settings.labels,
         fleet=found.fleet,
         metrics=metrics,
+        carried={Surroundings: around},
+        charges=around.charging.of_run,
+        swept=lambda: around.charging.look(found.store.budgets, metrics),
     )
     return Runtime(app, services, settings, found.counters, worker=worker)
 
@@ -247,6 +287,7 @@ def build(
 __all__ = [
     "ApprovalStatus",
     "Control",
+    "Dependency",
     "Flow",
     "RunHandle",
     "Runtime",

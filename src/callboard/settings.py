@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         direct: the PostgreSQL server's own URL, where `store` leads through PgBouncer: notifications do not.
         namespace: names this deployment in Redis; by default a digest of the database's address.
         labels: what this worker offers: runs that need a label are executed only by workers that have it.
+        config: a TOML file with models, routes, upstreams, prices and budgets; empty for the app's own.
         listen: `host:port` where a door answers; `:port` for every address of the machine, empty for nowhere.
     """
 
@@ -85,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     direct: str = ""
     namespace: str = ""
     labels: tuple[str, ...] = ()
+    config: str = ""
     listen: str = ""
     engine: EngineSettings = EngineSettings()
 
@@ -130,6 +132,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         direct=env.get("CALLBOARD_DIRECT", ""),
         namespace=env.get("CALLBOARD_NAMESPACE", ""),
         labels=tuple(each.strip() for each in env.get("CALLBOARD_LABELS", "").split(",") if each.strip()),
+        config=env.get("CALLBOARD_CONFIG", ""),
         listen=env.get("CALLBOARD_LISTEN", ""),
         engine=EngineSettings(**found),  # type: ignore[arg-type]
     )

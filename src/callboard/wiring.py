@@ -69,12 +69,16 @@ def parts(
             why="processes that share a SQLite file are on one machine and hear each other through named pipes",
             remedy="leave dispatch out, or use a postgresql:// store",
         )
+    fleet = Fleet()
+    kept = sqlite_store(path, clock, observe=observe) if store is None else store
     return Parts(
-        store=sqlite_store(path, clock, observe=observe) if store is None else store,
+        store=kept,
         bell=_sqlite_bell(path),
         stream=InProcessStream(),
-        counters=InProcessCounters(clock.monotonic),
-        fleet=Fleet(),
+        counters=_shared(kept.counters, fleet)
+        if isinstance(kept, SqliteStore) and path != MEMORY
+        else InProcessCounters(clock.now),
+        fleet=fleet,
     )
 
 
@@ -83,10 +87,17 @@ def is_server(url: str) -> bool:
     return url.startswith(("postgresql://", "postgres://"))
 
 
-def sqlite_store(path: str, clock: Clock, fault: Fault | None = None, observe: Observe | None = None) -> Store:
+def sqlite_store(
+    path: str,
+    clock: Clock,
+    fault: Fault | None = None,
+    observe: Observe | None = None,
+    counted: Callable[[], float] | None = None,
+) -> Store:
     """A SQLite store that is not open yet. `fault` is the crash tests' hook, called around each commit; `observe`
-    is told of each commit's size and seconds."""
-    return SqliteStore(path, fault=fault, monotonic=clock.monotonic, observe=observe)
+    is told of each commit's size and seconds; `counted` are the seconds by which limits and breakers are counted, the
+    clock's monotonic ones by default."""
+    return SqliteStore(path, fault=fault, monotonic=clock.monotonic, observe=observe, counted=counted)
 
 
 def sqlite_path(url: str) -> str:
@@ -150,7 +161,7 @@ def _postgres(
         from callboard.streams.postgres import PostgresStream
     except ModuleNotFoundError as error:
         raise _not_installed(settings.store, "postgres", error) from error
-    own = PostgresStore(settings.store, door=door, observe=observe)
+    own = store if isinstance(store, PostgresStore) else PostgresStore(settings.store, door=door, observe=observe)
     kept = own if store is None else store
     if settings.dispatch:
         return _redis(settings, kept, worker=worker, name=name)

@@ -21,7 +21,7 @@ from tests.crash.life import live
 from tests.crash.stage import Order, Played
 
 _PATIENCE = 60  # seconds that one process of a play may live
-_LIVES = 300
+_LIVES = 600
 
 
 def main() -> None:

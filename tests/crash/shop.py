@@ -9,6 +9,8 @@ LEDGER = Ledger()
 SHORT = 0.05  # seconds: the time limit of `once` calls, which a reconciliation waits for
 
 app = cb.App("crash")
+for failing in ("phone", "weather"):  # they fail again in each of hundreds of lives, all within a minute
+    app.upstream(f"tool:{failing}", breaker=None)
 
 
 async def double(number: int) -> int:

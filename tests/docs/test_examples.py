@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BLOCKS = [
     pytest.param(block, id=f"{page}:{number}")
-    for page in ("README.md", "docs/guide.md")
+    for page in (
+        "README.md",
+        *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md") if p.name != "architecture.md"),
+    )
     for number, block in enumerate(
         re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL), 1
     )

@@ -32,7 +32,7 @@ def test_every_error_code_is_in_the_reference(cls: type[errors.CallboardError]) 
 
 
 @pytest.mark.parametrize("kind", kinds.ErrorKind)
-def test_every_kind_is_in_the_reference(kind: errors.ErrorKind) -> None:
+def test_every_kind_is_in_the_reference(kind: kinds.ErrorKind) -> None:
     assert re.search(rf"\b{kind}\b", REFERENCE)
 
 

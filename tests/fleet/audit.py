@@ -39,6 +39,13 @@ _NEVER = {
     "a child that outlives its parent": """
         SELECT c.number FROM runs c JOIN runs p ON p.number = c.parent
         WHERE NOT c.detached AND c.finished_at IS NULL AND p.finished_at < extract(epoch FROM now()) - 30""",
+    "an account that holds other than effects hold of it": """
+        SELECT a.tenant, a.name, a.held_calls, h.calls FROM budget_accounts a
+        FULL JOIN (SELECT tenant, account, sum(cost) AS cost, sum(tokens) AS tokens, sum(calls) AS calls,
+                   sum(millis) AS millis FROM budget_holds GROUP BY tenant, account) AS h
+        ON h.tenant = a.tenant AND h.account = a.name
+        WHERE (a.held_cost, a.held_tokens, a.held_calls, a.held_millis) IS DISTINCT FROM
+              (coalesce(h.cost, 0), coalesce(h.tokens, 0), coalesce(h.calls, 0), coalesce(h.millis, 0))""",
     "a booking that was made twice": "SELECT run, what, count(*) FROM bookings GROUP BY run, what HAVING count(*) > 1",
 }
 # What must not be once all is quiet and those who died were seen to.

@@ -34,7 +34,7 @@ class Outside:
     """A system that others call, by key; calls may come from any number of processes and threads."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._local = threading.local()
 
     def call(self, what: str, key: str, guard: str, result: Any = None) -> Any:
@@ -89,7 +89,7 @@ class Outside:
         opened: dict[int, apsw.Connection] = self._local.__dict__.setdefault("opened", {})
         db = opened.get(os.getpid())
         if db is None:
-            db = apsw.Connection(str(self._path))
+            db = apsw.Connection(str(self.path))
             db.set_busy_timeout(_BUSY_MS)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = OFF")  # a killed process takes nothing with it that the kernel has

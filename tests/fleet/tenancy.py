@@ -11,6 +11,7 @@ from callboard.store.controls import Control, Scope
 from callboard.store.journal import Extras
 from callboard.store.postgres import PostgresStore
 from callboard.store.schedules import Schedule
+from tests.conformance.store.charging import charge, limit, reserve
 from tests.conformance.store.play import ANNA, FLOWS, LATER, STRANGER, T0, TENANT, ask, event, new_run, park
 from tests.conformance.store.postgres_home import PostgresHome
 
@@ -49,7 +50,10 @@ async def _settle_in(store: PostgresStore, tenant: str) -> None:
     await store.runs.start(new_run(tenant=tenant, input=BODY, id=f"{tenant}-run"))
     (found,) = await store.claims.claim(ANNA, FLOWS, 1, LATER)
     await store.journal.append(found.claim, [event(1)], Extras(asks=(ask(id=f"{tenant}-question"),)))
+    await reserve(store, found.claim, charge(), seq=2)
     await store.claims.settle(found.claim, park())
+    await store.budgets.put(limit(tenant=tenant))
+    await store.answers.put(tenant, b"question", BODY, T0)
     await store.inbox.send(tenant, found.run.id, "signal:secret", b"null", LATER)
     await store.schedules.put(Schedule(tenant=tenant, name="nightly", flow="order", cron="* * * * *", next_at=T0))
     await store.controls.put(Control(scope=Scope.TENANT, name=tenant))

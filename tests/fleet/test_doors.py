@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 
+from callboard.domain.budget import ZERO, Balance
 from callboard.domain.errors import CallboardError, NotFound, StoreError
 from callboard.domain.run import RunStatus
+from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
+from callboard.store.budgets import Budgets
 from callboard.store.controls import Control, Scope
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
 from callboard.store.postgres import PostgresStore
 from callboard.store.runs import Runs
 from callboard.store.schedules import Schedule, Schedules
+from tests.conformance.store.charging import ONE, charge, limit
 from tests.conformance.store.play import (
     ANNA,
     FLOWS,
@@ -99,6 +103,7 @@ DOORS: dict[str, Callable[[PostgresStore, str, str], Awaitable[Any]]] = {
     "runs.rows": lambda s, run, _: s.runs.rows(TENANT, [run]),
     "runs.by_key": lambda s, *_: s.runs.by_key(TENANT, "order", ["blocked"]),
     "runs.outcomes": lambda s, run, _: s.runs.outcomes(TENANT, [f"{TENANT}-done", run]),
+    "runs.costs": lambda s, *_: s.runs.costs(TENANT, 0.0),
     "runs.requeue": lambda s, run, _: s.runs.requeue(TENANT, run, "again", LATER),
     "runs.fork": lambda s, run, _: s.runs.fork(TENANT, run, 0, new_id(), LATER),
     "journal.read": lambda s, run, _: s.journal.read(TENANT, run),
@@ -117,10 +122,19 @@ DOORS: dict[str, Callable[[PostgresStore, str, str], Awaitable[Any]]] = {
     "schedules.advance": lambda s, *_: s.schedules.advance(
         Schedule(tenant=TENANT, name="nightly", flow="order", cron="", next_at=T0), T0 + 60, "x"
     ),
+    "budgets.balances": lambda s, *_: s.budgets.balances(TENANT, ["tenant"]),
+    "budgets.accounts": lambda s, *_: s.budgets.accounts(TENANT),
 }
-WORKERS = {"runs.purge"}  # takes a tenant, and is done by a worker's user: it deletes history
+# Take a tenant, and are done by a worker's user: they delete history, allow more, or give away what models answered.
+WORKERS: dict[str, Callable[[PostgresStore], Awaitable[Any]]] = {
+    "runs.purge": lambda s: s.runs.purge(TENANT, before=FAR, statuses=list(RunStatus), batch=9, blobs_before=FAR),
+    "budgets.remove": lambda s: s.budgets.remove(TENANT, "agent", "writer", "day"),
+    "answers.get": lambda s: s.answers.get(TENANT, b"question", 0.0),
+    "answers.put": lambda s: s.answers.put(TENANT, b"question", b"1", LATER),
+    "answers.forget": lambda s: s.answers.forget(TENANT, FAR),
+}
 SAYS_NOTHING = {"schedules.put"}
-EMPTY = {"runs.outcomes"}  # the run is blocked: it has none
+EMPTY = {"runs.outcomes", "runs.costs"}  # the run is blocked: it has none
 
 
 @pytest.mark.parametrize("method", DOORS)
@@ -128,6 +142,28 @@ async def test_each_method_for_doors_works_as_a_door(worker: PostgresStore, door
     run_id, question = await blocked_run(worker)
     told = await DOORS[method](door, run_id, question)
     assert bool(told) != (method in SAYS_NOTHING | EMPTY), told
+
+
+@pytest.mark.parametrize("method", WORKERS)
+async def test_what_workers_do_is_refused_to_a_door(door: PostgresStore, method: str) -> None:
+    with pytest.raises(StoreError):
+        await WORKERS[method](door)
+
+
+async def test_a_door_reads_accounts_and_sets_no_limits(worker: PostgresStore, door: PostgresStore) -> None:
+    assert await door.budgets.balances(TENANT, ["tenant"]) == {"tenant": Balance(ZERO, ONE)}
+    assert list(await door.budgets.accounts(STRANGER)) == ["tenant"]
+    with pytest.raises(StoreError):
+        await door.budgets.put(limit(tenant=TENANT, by="nobody"))
+    with pytest.raises(CallboardError):
+        await door.budgets.sweep()
+    assert await door.budgets.limits() == []
+    assert {each.by for each in await worker.budgets.limits()} == {"mia"}
+
+
+async def test_a_run_that_a_door_starts_may_be_charged(door: PostgresStore) -> None:
+    started = await door.runs.start(new_run(charges=(charge(calls=1),)))
+    assert (await door.runs.get(TENANT, started.run_id)).charges == (charge(calls=1),)
 
 
 @pytest.mark.parametrize("method", REFUSED)
@@ -142,7 +178,7 @@ async def test_what_belongs_to_another_tenant_is_not_found(
 def test_every_method_for_doors_is_tried_here() -> None:
     rooms: dict[str, type] = {
         "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs,
-        "schedules": Schedules,
+        "schedules": Schedules, "budgets": Budgets, "answers": Answers,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"

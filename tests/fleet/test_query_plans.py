@@ -18,7 +18,7 @@ from tests.servers.postgres import PostgresServer
 pytestmark = pytest.mark.xdist_group("query plans")  # one process loads the tables
 
 FEW, MANY, EACH = 100, 10_000, 100  # runs, and events of each run
-WORKERS = {"appends", "claims", "settles", "starts", "workers"}  # topics of connections of their own
+WORKERS = {"accounts", "appends", "claims", "settles", "starts", "workers"}  # topics of connections of their own
 CLAIMS = {"claims", "workers"}
 FACTOR = 2.0  # a tree of a million entries is a level or two deeper than one of ten thousand
 
@@ -42,6 +42,12 @@ REST = (
     "INSERT INTO inbox SELECT number, 1, 'signal:go', 'null', 0 FROM runs WHERE created_at BETWEEN $1::int AND $2::int",
     """INSERT INTO approvals SELECT 'ask-' || number, number, tenant, '', 'ask',
        CASE WHEN number % 20 = 0 THEN 'open' ELSE 'approved' END, '1', number, NULL
+       FROM runs WHERE created_at BETWEEN $1::int AND $2::int""",
+    """INSERT INTO budget_accounts (tenant, name) SELECT tenant, 'run:' || id
+       FROM runs WHERE created_at BETWEEN $1::int AND $2::int""",
+    """INSERT INTO budget_holds SELECT number, '1:model', tenant, 'run:' || id, 1, 1, 1, 1
+       FROM runs WHERE created_at BETWEEN $1::int AND $2::int AND number % 5 IN (1, 4)""",
+    """INSERT INTO cached_answers SELECT tenant, id::bytea, 'x', number
        FROM runs WHERE created_at BETWEEN $1::int AND $2::int""",
 )
 
@@ -232,6 +238,20 @@ CASES: dict[str, tuple[Any, ...]] = {
     "workers.take_over": ([RUN], 1.0, 60.0),
     "workers.drop_gone": (["worker-1"],),
     "schedules.advance": (HERS, "x", 1.0, 2.0, None),
+    "runs.costs": (HERS, 9_990.0),
+    "runs.purge_accounts": (HERS, [f"run:run-{n}" for n in (DONE, DONE + 23)]),
+    "accounts.holds": ([RUN, DONE], ["1:model"] * 2),
+    "accounts.open": ([HERS] * 2, ["tenant", "run:1"]),
+    "accounts.lock": ([HERS] * 2, [f"run:run-{DONE}", "tenant"]),
+    "accounts.write": ([HERS], [f"run:run-{DONE}"], *[[1]] * 8),
+    "accounts.release": ([DONE], ["1:model"]),
+    "budgets.balances": (HERS, [f"run:run-{DONE}", "tenant"]),
+    "budgets.page": (HERS, "run:run-5", "", 3),
+    "budgets.still": ([RUN, DONE],),
+    "budgets.held_by": ([DONE],),
+    "answers.get": (HERS, b"run-51", 1.0),
+    "answers.put": (HERS, b"run-51", b"y", 1.0),
+    "answers.forget": (None, 3.0, 2),
 }
 # Those that a step or a run costs, and so may not cost more as the tables grow.
 PRICED = [
@@ -255,6 +275,15 @@ PRICED = [
     "runs.purge_events",
     "runs.purge_inbox",
     "runs.purge_approvals",
+    "accounts.holds",
+    "accounts.open",
+    "accounts.lock",
+    "accounts.write",
+    "accounts.release",
+    "budgets.balances",
+    "budgets.page",
+    "answers.get",
+    "answers.forget",
 ]
 OF_A_FEW = {"runs_owner", "runs_ready", "runs_suspect", "runs_waiting", "runs_wake"}  # partial: only runs not yet ended
 SMALL_TABLES = {"schedules", "blobs", "lanes", "controls", "workers"}  # empty in these tests, so read as a whole
@@ -294,6 +323,10 @@ async def test_no_frequent_statement_walks_a_large_table(db: Any, name: str, mod
         ("workers.take_over", "events_pkey"),
         ("approvals.find", "approvals_open"),
         ("approvals.find_of_run", "approvals_run"),
+        ("runs.costs", "runs_finished"),
+        ("accounts.lock", "budget_accounts_pkey"),
+        ("accounts.holds", "budget_holds_pkey"),
+        ("answers.forget", "cached_answers_at"),
     ],
 )
 async def test_a_frequent_statement_uses_the_index_made_for_it(db: Any, name: str, index: str) -> None:
@@ -333,7 +366,22 @@ async def test_the_tables_are_as_large_as_these_tests_say(db: Any) -> None:
     assert await db.fetchval("SELECT count(*) FROM events") == MANY * EACH
 
 
-@pytest.mark.parametrize("topic", ["approvals", "blobs", "controls", "inbox", "journal", "runs", "schedules", "schema"])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "accounts",
+        "answers",
+        "approvals",
+        "blobs",
+        "budgets",
+        "controls",
+        "inbox",
+        "journal",
+        "runs",
+        "schedules",
+        "schema",
+    ],
+)
 def test_every_statement_of_a_file_is_loaded_under_its_own_name(topic: str, read_sql: Callable[[str], str]) -> None:
     text = read_sql(topic)
     assert list(statements(topic)) == re.findall(r"^-- (\w+): ", text, re.MULTILINE)

@@ -9,7 +9,11 @@ import pytest
 from tests.conformance.store.play import STRANGER, TENANT
 from tests.fleet.tenancy import Tenancy
 
-OWN = ("runs", "events", "inbox", "approvals", "blobs", "lanes", "schedules")  # tables with rows of tenants
+OWN = (  # tables with rows of tenants
+    *("runs", "events", "inbox", "approvals", "blobs", "lanes", "schedules"),
+    *("budget_accounts", "budget_holds", "budget_limits"),
+)
+CLOSED = {"cached_answers"}  # and one that is closed to doors
 LIVE = {"chunks"}  # and one that belongs to streams, and has its tests there
 WRITERS = {"marks"}  # and one with rows of writers
 READ_BY_ALL = {"callboard_schema", "controls", "workers"}  # tables that belong to no tenant
@@ -163,13 +167,22 @@ async def test_a_door_starts_runs_that_continue_its_own(tenancy: Tenancy) -> Non
         "INSERT INTO controls VALUES ('tenant', 'x', true, NULL, '', 0)",
         "INSERT INTO callboard_schema VALUES (1, 'x')",
         "TRUNCATE runs",
+        "UPDATE budget_accounts SET used_cost = 0",
+        "DELETE FROM budget_accounts",
+        "DELETE FROM budget_holds",
+        "INSERT INTO budget_limits VALUES ('{mine}', 'agent', 'other', 'day', 9, 9, 9, 9, '[]', '', 0)",
+        "UPDATE budget_limits SET cost = 9",
+        "DELETE FROM budget_limits",
+        "SELECT body FROM cached_answers",
+        "INSERT INTO cached_answers VALUES ('{mine}', 'x', 'x', 0)",
+        "UPDATE runs SET charges = NULL",
         "CREATE TABLE mine (n int)",
         "ALTER TABLE runs DISABLE ROW LEVEL SECURITY",
         "SET LOCAL ROLE callboard_worker",
     ],
 )
 async def test_a_door_neither_deletes_history_nor_does_what_workers_do(tenancy: Tenancy, statement: str) -> None:
-    await tenancy.refuses(statement)
+    await tenancy.refuses(statement.format(mine=TENANT))
 
 
 async def test_a_temporary_table_does_not_stand_in_for_a_real_one(tenancy: Tenancy) -> None:
@@ -193,7 +206,7 @@ async def test_every_table_is_bound_by_tenant_or_closed_to_doors(tenancy: Tenanc
         )
     finally:
         await owner.close()
-    assert {name for name, bound, _ in rows if bound} == {*OWN, *LIVE, *WRITERS}
+    assert {name for name, bound, _ in rows if bound} == {*OWN, *LIVE, *WRITERS, *CLOSED}
     assert {name for name, bound, allowed in rows if not bound and allowed} == READ_BY_ALL
     assert all(allowed == ["SELECT"] for name, _, allowed in rows if name in READ_BY_ALL)
 

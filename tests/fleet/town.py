@@ -13,6 +13,7 @@ import callboard as cb
 from tests.fleet.outside import Outside
 
 SHORT = 0.3  # seconds: the time limit of `once` calls, which a reconciliation waits for
+ALONE = 6.0  # seconds for which the office that everybody asks is left alone when it keeps failing
 TABLES = (
     "CREATE TABLE bookings (n bigserial PRIMARY KEY, run text NOT NULL, what text NOT NULL)",
     "CREATE TABLE accounts (id int PRIMARY KEY, n int NOT NULL)",
@@ -62,6 +63,7 @@ class Tools:
     ship: Any
     ship_slowly: Any
     look: Any
+    ask_office: Any
 
 
 def town(path: Path, *, suffixes: Sequence[str] = ("",), version: str = "1") -> cb.App:
@@ -108,7 +110,17 @@ def _tools(app: cb.App, outside: Outside) -> Tools:
         outside.call(f"look {item}", "", "read")
         return f"saw {item}"
 
-    return Tools(charge, ship, ship_slowly, look)
+    app.upstream("office", otherwise="fail", breaker={"open_for": ALONE})
+
+    @app.tool(effect="read", upstream="office", retry=cb.Retry(attempts=1), timeout=60)
+    def ask_office(question: str) -> str:
+        """Asks an office that others ask as well, and that is closed as long as a file says so."""
+        outside.call(f"office {question}", "", "read")
+        if (outside.path.parent / "closed").exists():
+            raise cb.UpstreamDown("the office is closed")
+        return f"answer to {question}"
+
+    return Tools(charge, ship, ship_slowly, look, ask_office)
 
 
 def _everyday(app: cb.App, tools: Tools, suffix: str) -> None:
@@ -231,6 +243,14 @@ def _special(app: cb.App, tools: Tools, suffix: str) -> None:
         await ctx.step(pause, 0.0)
         _, value = await ctx.race(ctx.wait("go"), ctx.step(pause, seconds))
         return value
+
+    @named("asking")
+    async def asking(ctx: cb.Context, question: str) -> Any:
+        """Asks the office; what it says, or why nobody was asked."""
+        try:
+            return await tools.ask_office.call(ctx, question=question)
+        except cb.ToolFailed as failed:
+            return [failed.kind, failed.detail.get("by")]
 
     @named("unwritable")
     async def unwritable(ctx: cb.Context, name: str) -> float:

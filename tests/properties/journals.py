@@ -68,7 +68,7 @@ def right_answer(story: Story, effect: Effect) -> Move:
         elif event.kind is _RETRY:
             intents.clear()
         else:
-            return Recorded(event, tuple(intents[:-1]), retries)
+            return Recorded(event, tuple(intents[:-1]), retries, bool(intents))
     return Open(tuple(intents), retries) if intents else New(retries)
 
 

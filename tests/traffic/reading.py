@@ -11,6 +11,7 @@ from typing import Any
 from tests.traffic.records import Record, data, events
 
 Json = dict[str, Any]
+SEARCH = "search_tools"  # a search for tools has no name in the record: this is the one that calls of it get
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def final_event(record: Record) -> int:
 def _chat(whole: Json) -> Said:
     (choice,) = whole["choices"]
     message, usage = choice["message"], whole["usage"]
-    calls = [(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in _list(message, "tool_calls")]
+    calls = [
+        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in _list(message, "tool_calls")
+    ]
     refusal = message.get("refusal") or ""
     return Said(
         text=(message.get("content") or "") + refusal,
@@ -77,11 +80,10 @@ def _responses(whole: Json) -> Said:
     items, usage = whole["output"], whole["usage"]
     content = [part for item in items if item["type"] == "message" for part in item["content"]]
     refusals = [part["refusal"] for part in content if part["type"] == "refusal"]
-    calls = [item for item in items if item["type"] == "function_call"]
-    ours = ("message", "function_call", "reasoning")
+    calls = [item for item in items if item["type"] == "function_call" or _is_search_for_us(item)]
     return Said(
         text="".join([part["text"] for part in content if part["type"] == "output_text"] + refusals),
-        calls=tuple((call["call_id"], call["name"], json.loads(call["arguments"])) for call in calls),
+        calls=tuple((call["call_id"], call.get("name", SEARCH), _read(call["arguments"])) for call in calls),
         stop=whole["status"],
         refused=bool(refusals),
         tokens=(
@@ -90,7 +92,9 @@ def _responses(whole: Json) -> Said:
             usage["input_tokens_details"]["cached_tokens"],
             usage["output_tokens_details"]["reasoning_tokens"],
         ),
-        hosted=tuple(item["type"] for item in items if item["type"] not in ours),
+        hosted=tuple(
+            item["type"] for item in items if item not in calls and item["type"] not in ("message", "reasoning")
+        ),
         thoughts=tuple(item.get("encrypted_content") or "" for item in items if item["type"] == "reasoning"),
     )
 
@@ -191,6 +195,15 @@ def _grow(block: Json, delta: Json) -> None:
             pass
         case other:
             raise AssertionError(f"a delta that this reader does not know: {other}")
+
+
+def _is_search_for_us(item: Json) -> bool:
+    """A search for tools that the asker is to make, and not the provider."""
+    return bool(item["type"] == "tool_search_call" and item["execution"] == "client")
+
+
+def _read(arguments: Any) -> Any:
+    return json.loads(arguments) if isinstance(arguments, str) else arguments
 
 
 def _list(where: Json, name: str) -> list[Json]:

@@ -5,6 +5,7 @@ default `shared` beside the project, and what needs them is skipped, aloud, wher
 """
 
 import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,9 @@ import msgspec
 FOLDER = Path(os.environ.get("CALLBOARD_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "traffic"
 MISSING = f"no recorded traffic in {FOLDER}; name the folder that holds data/traffic: CALLBOARD_SHARED=..."
 FAMILIES = ("anthropic_messages", "openai_chat", "openai_responses")
+
+_IMAGE = re.compile(r"(data:image/png;base64,)[A-Za-z0-9+/=]+")
+_PIXELS = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -69,14 +73,23 @@ def conversations(family: str) -> Iterator[tuple[Record, ...]]:
     found: dict[str, list[Record]] = {}
     for record in recorded(family):
         found.setdefault(record.cassette, []).append(record)
-    yield from (tuple(records) for records in found.values() if len(records) > 1)
+    for records in found.values():
+        if len(records) > 1:
+            yield tuple(sorted(records, key=lambda record: int(record.id.rpartition("#")[2])))
+
+
+def mended(record: Record) -> Record:
+    """The record with whole images in it: what looked like a key was replaced before it came here, inside them too."""
+    if record.stream_text is None:
+        return record
+    return msgspec.structs.replace(record, stream_text=_IMAGE.sub(rf"\1{_PIXELS}", record.stream_text))
 
 
 def events(text: str) -> list[str]:
     """A stream cut into its events, each with the blank line that ends it; joined they are the text again."""
     pieces = text.split("\n\n")
     whole = [piece + "\n\n" for piece in pieces[:-1]]
-    return whole + [pieces[-1]] if pieces[-1] else whole
+    return [*whole, pieces[-1]] if pieces[-1] else whole
 
 
 def data(event: str) -> str:

@@ -13,7 +13,6 @@ import contextlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -67,9 +66,9 @@ class Seat:
         self.asked: list[Asked] = []
         self.answers: deque[Answer] = deque()
 
-    def put(self, *answers: Answer) -> None:
-        """More to say."""
-        self.answers.extend(answers)
+    def say(self, *answers: Answer) -> None:
+        """What is said from now on; what was left over is forgotten."""
+        self.answers = deque(answers)
 
 
 def replay(record: Record, piece: int = 4096, cut: int | None = None, clean: bool = False) -> Answer:
@@ -98,7 +97,7 @@ class Provider:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         return self
 
-    async def __aexit__(self, *_: tuple[type[BaseException], BaseException, TracebackType] | None) -> None:
+    async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
         for task in self._open:
@@ -110,7 +109,7 @@ class Provider:
         assert self._server is not None
         name = f"s{len(self._seats)}"
         self._seats[name] = seat = Seat(f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/{name}")
-        seat.put(*answers)
+        seat.say(*answers)
         return seat
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

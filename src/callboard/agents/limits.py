@@ -45,10 +45,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Meter:
     """Counts what an agent run has used."""
 
-    __slots__ = ("limits", "tool_calls", "turns", "usage")
+    __slots__ = ("_cost", "limits", "tool_calls", "turns", "usage")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self._cost = limits.cost
         self.turns = 0
         self.tool_calls = 0
         self.usage: Usage = NOTHING
@@ -60,9 +61,14 @@ class Meter:
             return "turns"
         if self.usage.tokens >= limits.tokens:
             return "tokens"
-        if self.usage.cost >= limits.cost:
+        if self.usage.cost >= self._cost:
             return "usd"
         return None
+
+    def left(self, spent: Usage) -> tuple[int, int]:
+        """Tokens and micro-dollars that there are for a model call whose earlier attempts were charged so much."""
+        used = self.usage + spent if spent is not NOTHING else self.usage
+        return self.limits.tokens - used.tokens, self._cost - used.cost
 
     def before_tools(self, calls: int) -> str | None:
         """The limit that forbids so many more tool calls, if one does."""

@@ -41,6 +41,17 @@ from typing import Any, ClassVar
 
 from callboard.domain.kinds import ErrorKind, ErrorRecord
 
+# What the other side, or who checked the call before, definitely did not let happen.
+_NOT_APPLIED = frozenset(
+    {
+        ErrorKind.UPSTREAM_REJECTED,
+        ErrorKind.INVALID_ARGUMENTS,
+        ErrorKind.UNKNOWN_TOOL,
+        ErrorKind.WRONG_TOOL,
+        ErrorKind.DENIED,
+    }
+)
+
 
 class CallboardError(Exception):
     """Something went wrong in or around Callboard.
@@ -215,6 +226,16 @@ class Failure(CallboardError):
             self.kind = kind
         self.path = path
         self.detail = detail or {}
+
+    @property
+    def unmade(self) -> bool:
+        """True when what failed was surely not applied: it was refused before, or by the other side.
+
+        It speaks of the last attempt only: where one before it may have been applied, `detail["doubt"]` is set.
+        """
+        if self.detail.get("doubt"):
+            return False
+        return self.kind in _NOT_APPLIED or self.detail.get("made") is False or bool(self.detail.get("refused"))
 
     def record(self) -> ErrorRecord:
         """This error as it is stored; `failure_from` makes the error again."""

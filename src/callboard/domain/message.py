@@ -1,7 +1,6 @@
 """Provider-neutral messages: what goes to a model and what comes back.
 
-The parts cover what OpenAI's chat completions and Responses and Anthropic's messages carry, so that an
-adapter can translate without loss.
+The parts cover what the large providers' interfaces carry, so that an adapter can translate without loss.
 """
 
 from enum import StrEnum

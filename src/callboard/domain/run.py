@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.budget import Charge
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.usage import NOTHING, Usage
 
@@ -50,7 +51,8 @@ REQUEUEABLE = frozenset(s for s in (_S.BLOCKED, _S.FAILED, _S.DEAD) if _S.READY 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run as its row says. Times are seconds since the Unix epoch; `error` says why it did not succeed.
 
-    `start_at`: it was not to begin before. `needs`: the label that its worker must have.
+    `start_at`: it was not to begin before. `needs`: the label that its worker must have. `charges`: whom it counts
+    to beside itself: the runs above it and the sessions of these, as accounts without a bound.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorRecord | None = None
     start_at: float | None = None
     needs: str | None = None
+    charges: tuple[Charge, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):

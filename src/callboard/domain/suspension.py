@@ -32,7 +32,11 @@ class ContinueAsNew(Suspension):
 
 
 class Cancelled(Suspension):
-    """The run (or this branch of it) is being cancelled. Clean up with effects if needed, then let it go on."""
+    """The run (or this branch of it) is being cancelled. Clean up with effects if needed, then let it go on.
 
-    def __init__(self, why: str = "cancelled") -> None:
+    `begun` says whether the effect that was told so may have happened already.
+    """
+
+    def __init__(self, why: str = "cancelled", *, begun: bool = False) -> None:
         super().__init__(why)
+        self.begun = begun

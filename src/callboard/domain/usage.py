@@ -16,8 +16,8 @@ _MICROS = 1_000_000
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     """Tokens and money of one call or the sum of many. All fields count up from zero.
 
-    `input_tokens` includes `cached_tokens`; `output_tokens` includes `reasoning_tokens`, as the providers
-    report them. `cost` is in micro-dollars.
+    `input_tokens` includes `cached_tokens`, which the provider had kept, and `written_tokens`, which it keeps from
+    now on; `output_tokens` includes `reasoning_tokens`, as the providers report them. `cost` is in micro-dollars.
     """
 
     input_tokens: int = 0
@@ -25,6 +25,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
     cost: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    written_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -33,6 +34,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, array_like=True):
             self.cost + other.cost,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.written_tokens + other.written_tokens,
         )
 
     @property

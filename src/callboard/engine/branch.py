@@ -46,12 +46,13 @@ class Branch:
         calling: a function of the user is in flight for it.
         shielded: its effect in flight must settle first.
         deadline: the nearest end of a `ctx.timeout` around it, in epoch seconds.
+        saga: the innermost open saga that it belongs to.
+        past: it has lost and is only replayed, for what it had done.
     """
 
     __slots__ = (
-        "calling",
-        "cancelled", "children", "deadline", "doomed", "error", "interrupt", "scope", "shielded", "task", "value",
-        "waiter",
+        "calling", "cancelled", "children", "deadline", "doomed", "error", "interrupt", "past", "saga", "scope",
+        "shielded", "task", "value", "waiter",
     )  # fmt: skip
 
     def __init__(self, prefix: str, deadline: float | None = None, depth: int = 0) -> None:
@@ -67,3 +68,5 @@ class Branch:
         self.waiter: Any = None
         self.value: Any = None
         self.error: BaseException | None = None
+        self.saga: Any = None
+        self.past = False

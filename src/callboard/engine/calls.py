@@ -15,6 +15,7 @@ from callboard.domain.codec import clean, encode
 from callboard.domain.errors import Failure, StepFailed, TimedOut, Unencodable
 from callboard.domain.event import Event, EventKind
 from callboard.domain.kinds import ErrorKind, ErrorRecord
+from callboard.domain.partial import Partial, revived
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
 from callboard.domain.words import words
@@ -33,13 +34,20 @@ _LONGEST_QUEUE = 5.0  # seconds between two asks for a budget that calls in flig
 class Call(Request):
     """Executes an effect. With `full`, the flow gets an Outcome, else the bare value."""
 
-    __slots__ = ("_owed", "effect", "full")
+    __slots__ = ("_begun", "_owed", "effect", "full")
 
     def __init__(self, execution: Executing, name: str, digest: bytes, effect: Effect, *, full: bool = False) -> None:
         super().__init__(execution, name, digest)
         self.effect = effect
         self.full = full
         self._owed: Usage | None = None
+        self._begun = False
+
+    def begun(self, move: Move) -> bool:
+        """True when it was intended or tried: then it may have happened."""
+        if type(move) is Recorded:
+            return move.begun or bool(move.retries)
+        return self._begun or type(move) is Open or (type(move) is New and bool(move.retries))
 
     def owed(self, move: Move) -> Usage:
         """The reservation of the attempt in flight, or of the one that a process before left open."""
@@ -51,7 +59,7 @@ class Call(Request):
         """The recorded result."""
         event = move.event
         if event.kind is not EventKind.DONE:
-            raise raised(branch, event)
+            raise raised(branch, event, begun=self.begun(move))
         lost = _reserved(move.lost) + _spent(move.retries) if move.lost or move.retries else NOTHING
         return self._value(decode_done(event.body).result, event, lost)
 
@@ -66,6 +74,8 @@ class Call(Request):
         intents = move.intents if type(move) is Open else ()
         lost = _reserved(move.lost + intents) + _spent(move.retries)
         charge = _reserved(intents[-1:])  # the ones before were charged when they were repeated
+        attempt.spent, attempt.resumed = lost, type(move) is Open
+        doubt = type(move) is Open or bool(move.retries)
         if move.retries:
             await self._back_off(branch, move.retries[-1])
         if effect.guard is Guard.KEYED and type(move) is New:
@@ -86,9 +96,13 @@ class Call(Request):
             except Failure as failure:
                 spent = self._spent(attempt, failure)
                 lost, self._owed = lost + spent, NOTHING
+                attempt.spent, attempt.resumed = lost, False
                 wait = None if failure.detail.get("refused") else self.again(attempt, failure)
+                if effect.guard is Guard.KEYED and doubt and wait is None:
+                    failure.detail["doubt"] = True  # whatever this attempt says, one before it may have been applied
+                doubt = doubt or not failure.unmade
                 if wait is None:
-                    await self.fail(attempt, failure, spent=spent)
+                    await self.fail(attempt, failure, spent=spent, charge=charge)
                     raise
                 await self._back_off(branch, await self.retry(attempt, failure, wait, spent))
                 continue
@@ -122,9 +136,8 @@ class Call(Request):
 
     def attempt(self, place: str, number: int) -> Attempt:
         """An attempt at the effect at this place."""
-        base = self.execution.base  # a run that began anew uses its places again, but never its keys
-        place_digest = hashlib.blake2b((f"{base}!{place}" if base else place).encode(), digest_size=8).hexdigest()
-        return Attempt(number, f"{self.execution.run.id}-{place_digest}", f"{place}:{self.name}")
+        key = self.effect.key or key_at(self.execution, place)
+        return Attempt(number, key, f"{place}:{self.name}")
 
     def again(self, attempt: Attempt, failure: Failure) -> float | None:
         """Seconds to wait before the next attempt, None to give up."""
@@ -174,6 +187,7 @@ class Call(Request):
                 hold = Hold(attempt.path, reservation.charges, amount, self._refusing(attempt, charge))
         if charge is not NOTHING or hold is not None:
             extras = Extras(spent=None if charge is NOTHING else charge, hold=hold)
+        self._begun = True
         return self.execution.record(EventKind.INTENT, attempt.path, self.digest, encode(body), 0, extras)
 
     async def done(
@@ -202,12 +216,21 @@ class Call(Request):
         return self._value(result, Event(0, EventKind.DONE, attempt.path, self.digest, at, took, stored), lost)
 
     async def fail(
-        self, attempt: Attempt, failure: Failure, consumed: tuple[int, ...] = (), *, spent: Usage = NOTHING
+        self,
+        attempt: Attempt,
+        failure: Failure,
+        consumed: tuple[int, ...] = (),
+        *,
+        spent: Usage = NOTHING,
+        charge: Usage = NOTHING,
     ) -> None:
-        """Journals a failure, unless the refusal of its reservation has done so already."""
+        """Journals a failure, unless the refusal of its reservation has done so already. `charge` is what an attempt
+        before this one reserved and lost."""
         if failure.detail.get("refused"):
             return
         extras = self._settling(attempt, spent)
+        if charge != NOTHING:
+            extras = Extras(spent=spent + charge, settled=Settlement(attempt.path, None))
         if consumed:
             extras = msgspec.structs.replace(extras or Extras(), consumed=consumed)
         await self.execution.record(EventKind.FAILED, attempt.path, self.digest, encode(failure.record()), 0, extras)
@@ -277,7 +300,9 @@ class Call(Request):
 
     def _value(self, result: Any, event: Event, lost: Usage) -> Any:
         shape = self.effect.shape
-        value = result if shape is None else shape.load(result, trusted=True)
+        value = revived(result)
+        if shape is not None and not isinstance(value, Partial):
+            value = shape.load(value, trusted=True)
         return Outcome(value, event.at / 1e6, event.took / 1e6, lost, event.path) if self.full else value
 
     def encoded(self, result: Any, path: str) -> bytes:
@@ -324,6 +349,13 @@ class Call(Request):
 
     async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
+
+
+def key_at(execution: Executing, place: str) -> str:
+    """The idempotency key of the effect at a place of a run."""
+    base = execution.base  # a run that began anew uses its places again, but never its keys
+    place_digest = hashlib.blake2b((f"{base}!{place}" if base else place).encode(), digest_size=8).hexdigest()
+    return f"{execution.run.id}-{place_digest}"
 
 
 def _reserved(intents: tuple[Event, ...]) -> Usage:

@@ -10,18 +10,21 @@ from callboard.domain.codec import decode, digest, encode
 from callboard.domain.errors import (
     ChildFailed,
     Conflict,
+    Incomplete,
     InputInvalid,
     LimitReached,
     NotFound,
 )
 from callboard.domain.event import Event, EventKind
 from callboard.domain.kinds import ErrorKind
+from callboard.domain.partial import Partial
 from callboard.domain.run import RunStatus
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.flow import Flow
 from callboard.engine.replay import Move, New
 from callboard.engine.request import done_body, last_intent
+from callboard.engine.shape import loaded
 from callboard.engine.waits import Waiting
 from callboard.store.journal import Extras
 from callboard.store.letter import CANCEL, CHILD, Letter
@@ -54,23 +57,25 @@ class Child:
         self._flow = flow
         self._mode = mode
 
-    def result(self) -> "ChildResult":
-        """Waits for the child's output; an attached child only. Raises ChildFailed when it did not succeed."""
+    def result(self, *, partial_ok: bool = False) -> "ChildResult":
+        """Waits for the child's output; an attached child only. Raises ChildFailed when it did not succeed, Incomplete
+        when it gave a Partial and that is not `partial_ok`."""
         if self._mode is Mode.DETACHED:
             raise InputInvalid(
                 f"child {self.id} is detached",
                 why="nobody is told when it ends",
                 remedy='spawn it with mode="attached"',
             )
-        return ChildResult(self._execution, f"result {self.id}", self._path, self._flow, self.id)
+        return ChildResult(self._execution, f"result {self.id}", self._path, self._flow, self.id, partial_ok)
 
 
 class _Answering(Waiting):
     """Waits for the letter that a child sends when it ends."""
 
-    __slots__ = ("flow",)
+    __slots__ = ("flow", "partial_ok")
 
     flow: Flow
+    partial_ok: bool
 
     async def answered(self, branch: Branch, place: str, path: str) -> Any:
         """The child's output; its failure is journaled and raised."""
@@ -93,8 +98,16 @@ class _Answering(Waiting):
         )
 
     def load(self, result: Any, event: Event) -> Any:
-        """The child's output as its flow declares it."""
-        return self.flow.output.load(result, trusted=True)
+        """The child's output as its flow declares it, or the Partial that it gave."""
+        output = loaded(result, self.flow.output)
+        if isinstance(output, Partial) and not self.partial_ok:
+            raise Incomplete(
+                f"the output of child run {self.flow.name} is not whole: {output.missing or 'it is a Partial'}",
+                path=event.path,
+                detail={"place": f"the output of {self.flow.name}", "missing": output.missing},
+                remedy="pass partial_ok=True if a part will do",
+            )
+        return output
 
 
 class Spawn(_Answering):
@@ -102,9 +115,18 @@ class Spawn(_Answering):
 
     __slots__ = ("child", "input", "labels", "mode")
 
-    def __init__(self, execution: Executing, flow: Flow, value: Any, mode: Mode, labels: dict[str, str] | None) -> None:
+    def __init__(
+        self,
+        execution: Executing,
+        flow: Flow,
+        value: Any,
+        mode: Mode,
+        labels: dict[str, str] | None,
+        partial_ok: bool = False,
+    ) -> None:
         self.input = encode(value, f"the input of {flow.name}")
         super().__init__(execution, f"spawn {flow.name}", digest(value))
+        self.partial_ok = partial_ok
         self.flow = flow
         self.mode = mode
         self.labels = labels
@@ -170,6 +192,7 @@ class Spawn(_Answering):
             parent_path=path,
             detached=self.mode is Mode.DETACHED,
             needs=self.flow.needs,
+            charges=services.charges(run),
         )
 
 
@@ -178,8 +201,11 @@ class ChildResult(_Answering):
 
     __slots__ = ("path", "run_id")
 
-    def __init__(self, execution: Executing, name: str, path: str, flow: Flow, run_id: str) -> None:
+    def __init__(
+        self, execution: Executing, name: str, path: str, flow: Flow, run_id: str, partial_ok: bool = False
+    ) -> None:
         super().__init__(execution, name)
+        self.partial_ok = partial_ok
         self.path = path
         self.flow = flow
         self.run_id = run_id

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NoReturn, TypeVar, TypeVarTuple, overload
 
+from callboard.domain.attempted import Failed, Ok
 from callboard.domain.codec import digest, encode
-from callboard.domain.errors import FlowMisuse, InputInvalid
+from callboard.domain.errors import Failure, FlowMisuse, InputInvalid
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.suspension import ContinueAsNew
 from callboard.engine.calls import Call
@@ -15,6 +16,7 @@ from callboard.engine.flow import Flow
 from callboard.engine.marker import Marker
 from callboard.engine.once import OnceCall
 from callboard.engine.parallel import Gather, Race, TimeLimit
+from callboard.engine.saga import RETRY, Saga
 from callboard.engine.shape import Shape
 from callboard.engine.standing import Standing
 from callboard.engine.steps import Step
@@ -139,7 +141,7 @@ class Context(Standing):
         consumed stay; children that are attached are cancelled, as at the end of a run. Call it in the flow
         itself, when nothing is in flight.
 
-        Raises InputInvalid when the input does not fit, FlowMisuse inside gather, race or timeout.
+        Raises InputInvalid when the input does not fit, FlowMisuse inside gather, race, timeout or a saga.
         """
         execution = self._execution
         branch = self._branch("continue_as_new")
@@ -149,7 +151,21 @@ class Context(Standing):
                 why="other branches of this run are still in flight",
                 remedy="return from gather, race or timeout first",
             )
+        if branch.saga is not None:
+            raise FlowMisuse(
+                "continue_as_new was called in a saga",
+                why="the new journal would not know what the saga has to undo",
+                remedy="leave the `async with ctx.saga()` block first",
+            )
         raise ContinueAsNew(execution.renewal(input))
+
+    def saga(self, *, retry: Retry = RETRY) -> Saga:
+        """`async with ctx.saga() as saga:` undoes what was done in the block when a failure or a cancel leaves it.
+
+        In reverse order, each once, with a key of its own; `retry` says how often a compensation is tried before a
+        person is asked. Then the original failure goes on, or CompensationFailed when a person gave something up.
+        """
+        return Saga(self._execution, self._branch, retry)
 
     def effect(self, name: str, asked: bytes, effect: Effect, *, full: bool = False) -> Awaitable[Any]:
         """Requests an effect under a guard; what tools and model calls are built on.
@@ -222,13 +238,21 @@ class Context(Standing):
         return Ask(self._execution, encode(proposal, "the proposal"), digest(proposal), seconds, otherwise)
 
     @overload
-    def spawn(self, flow: Any, input: Any, *, labels: dict[str, str] | None = None) -> Awaitable[Any]: ...
+    def spawn(
+        self, flow: Any, input: Any, *, labels: dict[str, str] | None = None, partial_ok: bool = False
+    ) -> Awaitable[Any]: ...
     @overload
     def spawn(
         self, flow: Any, input: Any, *, mode: Literal["attached", "detached"], labels: dict[str, str] | None = None
     ) -> Awaitable[Child]: ...
     def spawn(
-        self, flow: Any, input: Any, *, mode: str = "await", labels: dict[str, str] | None = None
+        self,
+        flow: Any,
+        input: Any,
+        *,
+        mode: str = "await",
+        labels: dict[str, str] | None = None,
+        partial_ok: bool = False,
     ) -> Awaitable[Any]:
         """Starts a child run.
 
@@ -239,13 +263,25 @@ class Context(Standing):
                 succeed. `attached` returns a Child at once, and cancels it when this run ends before it.
                 `detached` returns a Child that lives on by itself.
             labels: labels of the child.
+            partial_ok: take a Partial for an output too; else Incomplete is raised.
         """
         target = flow if isinstance(flow, Flow) else getattr(flow, "flow", None)
         if not isinstance(target, Flow):
             raise InputInvalid(f"{flow!r} is neither a flow nor an agent", remedy="decorate it with @app.flow")
         if mode not in tuple(Mode):
             raise InputInvalid(f"mode={mode!r} is unknown", remedy="use await, attached or detached")
-        return Spawn(self._execution, target, input, Mode(mode), labels)
+        return Spawn(self._execution, target, input, Mode(mode), labels, partial_ok)
+
+    async def attempt(self, work: Awaitable[T]) -> Ok[T] | Failed:
+        """Awaits an effect or a coroutine; its failure is a value instead of an exception.
+
+        Only failures that are a part of the run's history (tools, steps, agents, child runs, time limits) become
+        values: a mistake in the flow, a cancel and a run that parks go through.
+        """
+        try:
+            return Ok(await work)
+        except Failure as failure:
+            return Failed(failure)
 
     def now(self) -> Awaitable[float]:
         """The time, in seconds since the Unix epoch; the same again on replay."""

@@ -41,10 +41,12 @@ class Attempt:
     """One execution of an effect: its number from 1, and the idempotency key, the same for each attempt.
 
     `heartbeat` is there when the effect has a heartbeat limit. `failures` are those of the attempts before it, the
-    same after a crash. `reservation` is what was reserved for it.
+    same after a crash. `reservation` is what was reserved for it. `spent` is what the attempts before it were charged,
+    `resumed` says that the last was cut off with its process. `start_by`, for ONCE, is the time by the monotonic
+    clock at which it is too late to begin.
     """
 
-    __slots__ = ("failures", "heartbeat", "key", "number", "path", "reservation")
+    __slots__ = ("failures", "heartbeat", "key", "number", "path", "reservation", "resumed", "spent", "start_by")
 
     def __init__(self, number: int, key: str, path: str) -> None:
         self.number = number
@@ -53,6 +55,9 @@ class Attempt:
         self.failures: list[ErrorRecord] = []
         self.heartbeat: Heartbeat | None = None
         self.reservation: Reservation | None = None
+        self.spent = NOTHING
+        self.resumed = False
+        self.start_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ class Effect:
         reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
         heartbeat: seconds between two beats of `run` at most.
         tool: the name under which operators may pause it.
+        key: its idempotency key; by default one made of the run and its place.
     """
 
     run: Callable[[Attempt], Awaitable[Any]]
@@ -122,6 +128,7 @@ class Effect:
     limit: int | None = None
     heartbeat: float | None = None
     tool: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ class Executing(Protocol):
     stopping: Parked | None
     parking: asyncio.Task[None] | None
     children: bool
+    undoing: int
     root: Branch
 
     def record(

@@ -20,7 +20,7 @@ from callboard.domain.usage import NOTHING
 from callboard.engine.branch import Branch
 from callboard.engine.flow import Flow
 from callboard.engine.mailbox import Mailbox
-from callboard.engine.replay import Mismatch, Move, New, Replay
+from callboard.engine.replay import Mismatch, Move, New, Open, Replay
 from callboard.engine.request import Interrupted, Request, abandoned
 from callboard.engine.services import Services
 from callboard.store.claims import Claimed, Park, Release
@@ -47,6 +47,7 @@ class Execution:
         self.running = 1  # branches that can move; at 0 the run waits
         self.stopping: Parked | None = None
         self.draining = False
+        self.undoing = 0  # sagas that undo what they had done: that is held to no limit
         self.parking: asyncio.Task[None] | None = None
         self.wake_at: float | None = None
         self.parked = False
@@ -210,7 +211,7 @@ class Execution:
             raise Interrupted
 
     def _count(self, path: str) -> None:
-        if self.seq - self.base > self.services.settings.effects:
+        if self.seq - self.base > self.services.settings.effects and not self.undoing:
             raise LimitReached(
                 f"run {self.run.id} has {self.seq - self.base} events",
                 path=path,
@@ -220,6 +221,9 @@ class Execution:
 
     async def _perform(self, branch: Branch, request: Request, place: str, move: Move) -> Any:
         try:
+            if branch.past and isinstance(move, New | Open) and not request.drives:
+                path = f"{place}:{request.name}"
+                raise self.block(Blocked(path, "the end of a branch that had lost", f"the effect {path}"))
             await self._may_begin(branch, request, move)
         except BaseException:
             request.drop()
@@ -249,7 +253,7 @@ class Execution:
             await self._cut_off(EventKind.CANCELLED, request, place, move, encode(reason))
         except StoreError as error:
             return self.abort(error)
-        return Cancelled(reason)
+        return Cancelled(reason, begun=request.begun(move))
 
     async def _cancelled(self, branch: Branch, request: Request, place: str, move: Move) -> BaseException:
         task = asyncio.current_task()

@@ -1,10 +1,11 @@
 """Branches side by side: begun together, waited for until the first or all have ended, or driven again on replay."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
-from callboard.domain.suspension import Parked
+from callboard.domain.suspension import Cancelled, Parked
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.request import Request
@@ -32,6 +33,7 @@ class FanOut:
         loop = asyncio.get_running_loop()
         execution.running += len(work)
         for branch, awaitable in zip(self.branches, work, strict=True):
+            branch.saga, branch.past = parent.saga, parent.past
             if parent.doomed is not None and not parent.cancelled:
                 branch.doomed = parent.doomed
             branch.task = loop.create_task(self._run(branch, awaitable))
@@ -77,22 +79,39 @@ class FanOut:
 async def drive_again(
     execution: Executing, branch: Branch, place: str, work: Sequence[Awaitable[Any]], index: int
 ) -> Branch:
-    """Replays the one branch that counted, and skips what the others had recorded."""
-    others = [w for i, w in enumerate(work) if i != index]
-    close(others)
-    again = Branch(f"{place}.{index}/", branch.deadline, branch.scope.depth)
-    again.task = asyncio.current_task()
+    """Replays the one branch that counted, and drops the others."""
+    again = _again(branch, place, index, branch.deadline)
     branch.children = [again]
     try:
         again.value = await execution.drive(again, _coroutine(work[index]))
     except Parked:
+        close([each for i, each in enumerate(work) if i != index])
         raise
     except BaseException as error:
         again.error = error
     finally:
         branch.children = []
-    execution.replay.skip(f"{place}.")
+    await drop_lost(execution, branch, place, work, index)
     return again
+
+
+async def drop_lost(
+    execution: Executing, branch: Branch, place: str, work: Sequence[Awaitable[Any]], winner: int | None = None
+) -> None:
+    """Skips what branches that do not count had recorded. Within a saga they are replayed to their end first: it may
+    have to undo what they did."""
+    lost = [i for i in range(len(work)) if i != winner]
+    try:
+        for i in lost if branch.saga is not None else ():
+            past = _again(branch, place, i, None)
+            past.past = True
+            branch.children = [past]
+            with contextlib.suppress(Exception, Cancelled):  # it ended so the first time as well
+                await execution.drive(past, _coroutine(work[i]))
+            branch.children = []
+    finally:
+        close([work[i] for i in lost])
+    execution.replay.skip(f"{place}.")
 
 
 def first_ended(fan: FanOut) -> int:
@@ -123,6 +142,13 @@ def close(work: Sequence[Awaitable[Any]]) -> None:
             awaitable.close()
         elif isinstance(awaitable, Request):
             awaitable.drop()
+
+
+def _again(parent: Branch, place: str, index: int, deadline: float | None) -> Branch:
+    again = Branch(f"{place}.{index}/", deadline, parent.scope.depth)
+    again.task = asyncio.current_task()
+    again.saga, again.past = parent.saga, parent.past
+    return again
 
 
 async def _coroutine(awaitable: Awaitable[Any]) -> Any:

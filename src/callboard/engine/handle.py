@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
-from callboard.domain.errors import RunCancelled, RunFailed
+from callboard.domain.errors import RunCancelled, RunFailed, StoreError
 from callboard.domain.event import Event
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Run, RunStatus
@@ -12,9 +13,11 @@ from callboard.engine.commands import Commands
 from callboard.engine.flow import Flow
 from callboard.engine.results import Results
 from callboard.engine.services import Services
+from callboard.engine.shape import loaded
 from callboard.streams.stream import Chunk
 
 _LOOK = 0.1  # seconds between looks at a journal that is being followed
+_LAST = 0.25  # seconds of silence after a run's end until its stream ends: what it said last may still be on its way
 
 
 class RunHandle:
@@ -34,14 +37,14 @@ class RunHandle:
         return f"RunHandle({self.id})"
 
     async def result(self, timeout: float | None = None) -> Any:
-        """Waits for the run to end and returns its output, as the type that its flow declares.
+        """Waits for the run to end and returns its output, as the type that its flow declares, or a Partial.
 
         Raises RunFailed (with the typed error in `.error`), RunCancelled, or TimeoutError after `timeout` seconds.
         """
         outcome = await self._results.outcome(self.tenant, self.id, timeout)
         if outcome.status is RunStatus.SUCCEEDED:
             output = outcome.output
-            return output if self._flow is None else self._flow.output.load(output, trusted=True)
+            return loaded(output, None if self._flow is None else self._flow.output)
         error = outcome.error or ErrorRecord("failure", "bug", "no reason was recorded")
         if outcome.status is RunStatus.CANCELLED:
             raise RunCancelled(self.id, error.message)
@@ -75,10 +78,40 @@ class RunHandle:
                 return
             await asyncio.sleep(_LOOK)
 
-    def stream(self, after: str | None = None) -> AsyncIterator[Chunk]:
-        """Live progress and token deltas. Never the truth: use `events` for that.
+    async def stream(self, after: str | None = None) -> AsyncIterator[Chunk]:
+        """Live progress and token deltas, until the run has ended. Never the truth: use `events` for that.
 
         From now on, or after the chunk with that `id`, as far as they are kept: a chunk of the kind `gap` stands
         for those that were lost. Raises InputInvalid when `after` is no chunk's id.
         """
-        return self._services.stream.follow(self.tenant, self.id, after)
+        loop = asyncio.get_running_loop()
+        ended = loop.create_task(self._ended())
+        limit: asyncio.Timeout | None = None
+
+        def last_words(_: object) -> None:
+            if limit is not None:
+                limit.reschedule(loop.time() + _LAST)
+
+        ended.add_done_callback(last_words)
+        try:
+            async with aclosing(self._services.stream.follow(self.tenant, self.id, after)) as chunks:  # type: ignore[type-var]
+                while True:
+                    try:
+                        async with asyncio.timeout(_LAST if ended.done() else None) as limit:
+                            chunk = await anext(chunks)
+                    except (TimeoutError, StopAsyncIteration):
+                        return
+                    limit = None
+                    yield chunk
+        finally:
+            limit = None
+            ended.cancel()
+
+    async def _ended(self) -> None:
+        while True:
+            try:
+                await self._results.outcome(self.tenant, self.id)
+            except StoreError:
+                await asyncio.sleep(_LOOK)
+                continue
+            return

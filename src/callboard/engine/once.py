@@ -34,6 +34,10 @@ class OnceCall(Call):
         """An open call settles before its run is cancelled."""
         return type(move) is Open
 
+    def begun(self, move: Move) -> bool:
+        """One that was cancelled has not happened: in flight it would have settled first."""
+        return False
+
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Commits the intent, calls, and when in doubt finds out."""
         assert isinstance(move, New | Open)
@@ -43,7 +47,12 @@ class OnceCall(Call):
         try:
             if type(move) is Open:
                 attempt = self.attempt(place, number)
-                return await self._find_out(branch, attempt, move.intents[-1].at / 1e6, intent.get("settle"))
+                attempt.failures += failures(move.retries)
+                at, settle = move.intents[-1].at / 1e6, intent.get("settle")
+                unheard = self._failure(
+                    TimeoutError(f"nothing was heard of how {self.name} ended"), attempt.path, False
+                )
+                return await self._find_out(branch, attempt, at, settle, unheard)
             if self.effect.tool is not None:
                 branch.shielded = False
                 await self.pause(branch)
@@ -66,6 +75,7 @@ class OnceCall(Call):
             at = clock.now()
             await self.intend(attempt, extras=Extras(consumed=consumed) if consumed else None)
             if clock.monotonic() - intended < window:
+                attempt.start_by = intended + window
                 break
             consumed = ()  # too late to start under this intent: this worker was stalled, and may be a zombie
         branch.shielded = False  # not begun: a cancel that came while the intent was written still stops it
@@ -79,14 +89,18 @@ class OnceCall(Call):
                 if wait is None:
                     await self.fail(attempt, failure)
                     raise
-                branch.shielded = False  # nothing is under way while it waits
-                await self._back_off(branch, await self.retry(attempt, failure, wait))
-                branch.shielded = True
-                return await self._call(branch, attempt)
-            return await self._find_out(branch, attempt, at, None)
+                return await self._once_more(branch, attempt, failure, wait)
+            return await self._find_out(branch, attempt, at, None, failure)
         return await self.done(attempt, body, took)
 
-    async def _find_out(self, branch: Branch, attempt: Attempt, at: float, settle: str | None) -> Any:
+    async def _once_more(self, branch: Branch, attempt: Attempt, failure: Failure, wait: float) -> Any:
+        """Makes a call that surely did not happen, after a while."""
+        branch.shielded = False  # nothing is under way while it waits
+        await self._back_off(branch, await self.retry(attempt, failure, wait))
+        branch.shielded = True
+        return await self._call(branch, attempt)
+
+    async def _find_out(self, branch: Branch, attempt: Attempt, at: float, settle: str | None, failure: Failure) -> Any:
         if settle is None and self.effect.reconcile is not None:
             window = self.execution.services.settings.window
             await self.execution.wait(
@@ -96,7 +110,12 @@ class OnceCall(Call):
             if finding.applied:
                 return await self._applied(attempt, finding.result)
             if finding.applied is False:
-                return await self._call(branch, self._next(attempt))
+                failure.detail["made"] = False  # as it is known now
+                wait = 0.0 if self.effect.again is None else self.effect.again(attempt, failure)
+                if wait is None:
+                    await self.fail(attempt, failure)
+                    raise failure
+                return await self._once_more(branch, attempt, failure, wait)
         if settle is None:
             await self._ask(attempt)
         letter: Letter = await self.execution.wait(branch, f"{DECISION}{attempt.path}", None)

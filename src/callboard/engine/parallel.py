@@ -9,7 +9,7 @@ from callboard.domain.event import EventKind
 from callboard.domain.suspension import Cancelled
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
-from callboard.engine.fan_out import FanOut, cancel_others, close, drive_again, first_ended, told_by
+from callboard.engine.fan_out import FanOut, cancel_others, close, drive_again, drop_lost, first_ended, told_by
 from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import decode_done, done_body, raised
 from callboard.engine.waits import Waiting
@@ -100,8 +100,7 @@ class Race(_Driving):
 
     async def _again(self, branch: Branch, place: str, move: Recorded) -> Any:
         if move.event.kind is not EventKind.DONE:
-            close(self.work)
-            self.execution.replay.skip(f"{place}.")
+            await drop_lost(self.execution, branch, place, self.work)
             raise raised(branch, move.event)
         winner: int = decode_done(move.event.body).result
         won = await drive_again(self.execution, branch, place, self.work, winner)
@@ -127,8 +126,7 @@ class TimeLimit(_Driving):
         execution = self.execution
         if type(move) is Recorded:
             if move.event.kind is not EventKind.DONE:
-                close((self.work,))
-                execution.replay.skip(f"{place}.")
+                await drop_lost(execution, branch, place, (self.work,))
                 raise raised(branch, move.event)
             return _value(await drive_again(execution, branch, place, (self.work,), 0))
         try:

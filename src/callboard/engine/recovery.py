@@ -1,4 +1,5 @@
-"""The sweep: due timers, dead workers, ready runs that nobody announced, letters that nobody rang for."""
+"""The sweep: due timers, dead workers, ready runs that nobody announced, letters that nobody rang for, budgets that
+are held in vain."""
 
 import asyncio
 import contextlib
@@ -10,9 +11,12 @@ from callboard.domain.errors import StoreError
 from callboard.engine.clock import FleetClock, Timer
 from callboard.engine.schedules import Scheduler
 from callboard.engine.services import Services
+from callboard.store.answers import KEPT
 
 _log = logging.getLogger("callboard.recovery")
 _DUE_AT_ONCE = 1_000
+_TIDY = 5.0  # seconds between two looks for budgets that are held in vain
+_AIR = 3_600.0  # seconds between two looks for answers that are too old for anybody
 
 
 class Sweeping(Protocol):
@@ -46,6 +50,8 @@ class Recovery:
         self._timer: Timer | None = None
         self._next_due: float | None = None
         self._swept_at: float | None = None
+        self._tidied_at: float | None = None
+        self._aired_at = 0.0
 
     @property
     def age(self) -> float | None:
@@ -95,7 +101,8 @@ class Recovery:
             services.bell.ring([Hint(News.ENDED, run_id) for run_id in taken.dead])
         if taken.ready or outlook.ready:
             worker.nudge()
-        services.fleet.update(outlook.workers, await services.store.controls.all())
+        controls, limits = await services.store.controls.all(), await services.store.budgets.limits()
+        services.fleet.update(outlook.workers, controls, limits)
         self._swept_at = services.clock.monotonic()
         worker.watch(outlook.inboxes)
         worker.suspects(outlook.suspects, services.clock.monotonic())
@@ -105,6 +112,20 @@ class Recovery:
         await self._scheduler.sweep(now)
         if self._scheduler.next_due is not None:
             self.due(self._scheduler.next_due)
+        await self._tidy(now)
+        await services.swept()
+
+    async def _tidy(self, now: float) -> None:
+        """What is no longer of use, now and then: holds of runs that have ended, old answers."""
+        store = self._services.store
+        if self._tidied_at is None:
+            self._tidied_at = now  # a worker that has just begun has better things to do
+        if abs(now - self._tidied_at) >= _TIDY:
+            self._tidied_at = now
+            await store.budgets.sweep()
+            if abs(now - self._aired_at) >= _AIR:
+                self._aired_at = now
+                await store.answers.forget(None, now - KEPT)
 
     async def _sweep_forever(self) -> None:
         while not self._stopping:

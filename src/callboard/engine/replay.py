@@ -21,11 +21,13 @@ _CUT_OFF = (EventKind.CANCELLED, EventKind.ABANDONED)
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """The outcome is known: return it. `lost` are intents before it that never got an outcome, `retries` failed."""
+    """The outcome is known: return it. `lost` are intents before it that never got an outcome, `retries` failed;
+    `begun` says that an intent was journaled."""
 
     event: Event
     lost: tuple[Event, ...] = ()
     retries: tuple[Event, ...] = ()
+    begun: bool = False
 
 
 class New(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ _NEW = New()
 class Replay:
     """A run's journal, folded. Outcomes leave it as they are returned, so that what is left over shows."""
 
-    __slots__ = ("_beats", "_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries")
+    __slots__ = ("_beats", "_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries", "_undone")
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._outcomes: dict[str, Event] = {}
@@ -66,6 +68,7 @@ class Replay:
         self._patches: dict[str, bool] = {}
         self._containers: dict[str, str] = {}
         self._beats: dict[str, Any] = {}
+        self._undone: set[str] = set()
         ended: Event | None = None
         for event in events:
             kind = event.kind
@@ -78,6 +81,8 @@ class Replay:
                 place = event.path.partition(":")[0]
                 self._intents.setdefault(place, []).append(event)
                 self._contain(place)
+                if ":undo " in event.path:
+                    self._undone.add(_cause(event))
             elif kind is EventKind.RETRY:
                 place = event.path.partition(":")[0]
                 self._retries.setdefault(place, []).append(event)
@@ -115,7 +120,7 @@ class Replay:
             failed = tuple(self._retries.pop(place, ()))
             if intents and len(intents) > 1:
                 lost += intents[:-1]
-            return Recorded(event, tuple(lost), failed) if lost or failed else Recorded(event)
+            return Recorded(event, tuple(lost), failed, intents is not None)
         intents = self._intents.pop(place, None)
         retries = tuple(self._retries.pop(place, ()))
         if intents is not None:
@@ -187,7 +192,7 @@ class Replay:
     def _forget(self, ended: Event) -> None:
         """After a requeue: the effect whose failure ended the run counts as not done, and is done again."""
         path = _record.decode(ended.body).path
-        if path is None:
+        if path is None or path in self._undone:  # a saga has undone what came before it: it must not go on from there
             return
         place = path.partition(":")[0]
         event = self._outcomes.pop(place, None)
@@ -201,11 +206,20 @@ class Replay:
             self._intents.pop(place, None)
         elif place in self._intents:
             # The question that was answered with "give it up" is over: it is asked again.
-            self._intents[place] = [i for i in self._intents[place] if not i.value().get("settle")]
+            begun = [i for i in self._intents.pop(place) if not i.value().get("settle")]
+            if begun:
+                self._intents[place] = begun
 
 
 def _kind_of(failed: Event) -> str:
     return _record.decode(failed.body).kind
+
+
+def _cause(undo: Event) -> str:
+    """The path of the failure because of which a saga undoes something."""
+    asked = undo.value().get("asked")
+    because = asked.get("because") if isinstance(asked, dict) else None
+    return str(because.get("path", "")) if isinstance(because, dict) else ""
 
 
 def _mismatch(event: Event, place: str, name: str, digest: bytes) -> Mismatch:

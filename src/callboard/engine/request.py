@@ -75,6 +75,10 @@ class Request:
         """Does what was asked and journals it; returns what the flow gets. `move` is New or Open."""
         raise NotImplementedError
 
+    def begun(self, move: Move) -> bool:
+        """True when this effect may have happened, although its outcome is that it was cancelled."""
+        return False
+
     def owed(self, move: Move) -> Usage:
         """What an attempt that is cut off had reserved, and is charged for."""
         return NOTHING
@@ -86,14 +90,14 @@ class Request:
         """Undoes what waits outside for this effect, when it is cancelled while it waits."""
 
 
-def raised(branch: Branch, event: Event) -> BaseException:
+def raised(branch: Branch, event: Event, *, begun: bool = False) -> BaseException:
     """The error of a recorded outcome that was not a success."""
     if event.kind is EventKind.FAILED:
         return failure_from(_error.decode(event.body))
     if event.kind is EventKind.CANCELLED:
         branch.cancelled = True
         branch.doomed = str(msgspec.json.decode(event.body))
-        return Cancelled(branch.doomed)
+        return Cancelled(branch.doomed, begun=begun)
     return abandoned(event.path)
 
 

@@ -1,6 +1,6 @@
 """What executions work with, handed in by the runtime."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from callboard.dispatch.bell import Bell
 from callboard.domain.budget import Charge
 from callboard.domain.ids import Ids
+from callboard.domain.run import Run
 from callboard.engine.clock import Clock
 from callboard.engine.fleet import Fleet
 from callboard.engine.flow import Flow
@@ -17,6 +18,10 @@ from callboard.streams.stream import Stream
 from callboard.telemetry.metrics import Metrics
 
 
+async def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Store, bell, stream, clock, ids, chance, options and the flows by `name@version`.
@@ -24,8 +29,8 @@ class Services:
     `find` gives the flow of a name in its newest version here, or None. `labels` are those of this worker: runs
     that need one are executed only where it is. `fleet` is what is known of the others. `carried` is what
     those who build on effects find again in each of them, by its type; the engine only carries it. `charges` says
-    what a new run of a flow is charged to beside what the run above it is: its arguments are the flow's name, the
-    run's id and its labels.
+    whom the runs below a run count to, which is stored with them. `swept` is awaited at the end of each of a
+    worker's sweeps.
     """
 
     store: Store
@@ -41,4 +46,5 @@ class Services:
     fleet: Fleet = field(default_factory=Fleet)
     metrics: Metrics = field(default_factory=Metrics)
     carried: Mapping[type[Any], Any] = field(default_factory=dict)
-    charges: Callable[[str, str, Mapping[str, str]], tuple[Charge, ...]] = lambda flow, run_id, labels: ()
+    charges: Callable[[Run], tuple[Charge, ...]] = lambda run: ()
+    swept: Callable[[], Awaitable[None]] = _nothing

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 
 from callboard.domain.errors import InputInvalid, Unencodable
+from callboard.domain.partial import Partial, revived
 
 _PLAIN = (Any, None, type(None), inspect.Parameter.empty, str, int, bool, float, dict, list, object)
 
@@ -64,6 +65,12 @@ class Shape:
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema of the type, or None when anything goes."""
         return None if self._adapter is None else self._adapter.json_schema()
+
+
+def loaded(stored: Any, shape: Shape | None) -> Any:
+    """What a flow gets for a stored result: a Partial, whatever the type, or a value of the type."""
+    value = revived(stored)
+    return value if shape is None or isinstance(value, Partial) else shape.load(value, trusted=True)
 
 
 @cache

@@ -1,10 +1,13 @@
 """Where a flow stands: whose run it is, how deep, what it carries, and who is watching."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Any, TypeVar
 
+from callboard.domain.run import Run
 from callboard.engine.branch import Branch, Scope
+from callboard.engine.calls import key_at
 from callboard.engine.clock import Clock
 from callboard.engine.executing import Executing
 from callboard.streams.stream import Chunk
@@ -20,6 +23,11 @@ class Standing:
     def __init__(self, execution: Executing) -> None:
         self._execution = execution
         self._chunks = 0
+
+    @property
+    def run(self) -> Run:
+        """This run's row, as it was when the run was claimed."""
+        return self._execution.run
 
     @property
     def run_id(self) -> str:
@@ -52,14 +60,33 @@ class Standing:
         return self._execution.services.clock
 
     @property
+    def chance(self) -> Random:
+        """The chance of this process, for code inside an effect; in a flow use `random`."""
+        return self._execution.services.chance
+
+    @property
     def nesting(self) -> int:
         """How many scopes are open here, those of runs above this one included."""
         return self._execution.run.depth + self._branch("nesting").scope.depth
+
+    @property
+    def open_saga(self) -> Any:
+        """The innermost open saga (engine/saga.py) here, or None."""
+        return self._branch("saga").saga
+
+    @property
+    def next_key(self) -> str:
+        """The idempotency key that the next effect here gets: for one that makes the same call again later."""
+        return key_at(self._execution, self._branch("next_key").scope.peek())
 
     def carried(self, kind: type[T]) -> T:
         """What the runtime was given to carry for those who build on effects, by its type."""
         found: T = self._execution.services.carried[kind]
         return found
+
+    def blob(self, hash_hex: str) -> Awaitable[bytes]:
+        """A large payload of this tenant, by its SHA-256, for code inside an effect. Raises NotFound."""
+        return self._execution.services.store.blobs.get(self.tenant, hash_hex)
 
     def memo(self, key: str, make: Callable[[], T]) -> T:
         """A value kept in memory for as long as the scope here lasts, made when it is first asked for.

@@ -13,7 +13,7 @@ from callboard.engine.effect import Attempt, Effect
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Recorded
 from callboard.engine.request import Request, decode_done, raised
-from callboard.engine.shape import returned
+from callboard.engine.shape import loaded, returned
 
 
 class Step(Call):
@@ -34,6 +34,7 @@ class Step(Call):
     ) -> None:
         Request.__init__(self, execution, name, digest)
         self._owed = None
+        self._begun = False
         self._fn = fn
         self._args = args
         self._timeout = timeout
@@ -44,9 +45,8 @@ class Step(Call):
         """The recorded result."""
         event = move.event
         if event.kind is not EventKind.DONE:
-            raise raised(branch, event)
-        result, shape = decode_done(event.body).result, returned(self._fn)
-        return result if shape is None else shape.load(result, trusted=True)
+            raise raised(branch, event, begun=self.begun(move))
+        return loaded(decode_done(event.body).result, returned(self._fn))
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Calls the function and journals what it returns."""
@@ -62,9 +62,12 @@ class Step(Call):
 
     async def _run(self, attempt: Attempt) -> Any:
         named = {} if attempt.heartbeat is None else {"heartbeat": attempt.heartbeat}
-        if inspect.iscoroutinefunction(self._fn):
-            return await self._fn(*self._args, **named)
-        result = await asyncio.to_thread(
-            self._fn, *self._args, **named
-        )  # what is not async may block, so not on the loop
-        return await result if inspect.isawaitable(result) else result
+        return await called(self._fn, *self._args, **named)
+
+
+async def called(fn: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
+    """What a function of the user returns. One that is not async may block, so it runs in a thread."""
+    if inspect.iscoroutinefunction(fn):
+        return await fn(*args, **named)
+    result = await asyncio.to_thread(fn, *args, **named)
+    return await result if inspect.isawaitable(result) else result

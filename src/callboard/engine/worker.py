@@ -65,7 +65,9 @@ class Worker:
 
     async def start(self) -> None:
         """Announces the worker and begins to claim. Raises StoreError."""
-        await self._services.store.claims.register(self.id, self._services.clock.now())
+        services = self._services
+        await services.store.claims.register(self.id, services.clock.now())
+        services.fleet.limits = tuple(await services.store.budgets.limits())  # before the first call, not soon after
         self._services.bell.listen(self._hear)
         self._heartbeat.start()
         self._recovery.start()

@@ -17,11 +17,13 @@ from callboard.models.model import (
     respond,
 )
 from callboard.models.reply import Reply, call
+from callboard.models.route import Candidate, Order, Route, route
 from callboard.models.scripted import Fault, Script, ScriptedModel
 
 __all__ = [
     "Ability",
     "CallDelta",
+    "Candidate",
     "Considered",
     "Delta",
     "Fault",
@@ -30,11 +32,13 @@ __all__ = [
     "ModelInfo",
     "ModelRequest",
     "ModelResponse",
+    "Order",
     "Price",
     "ReasoningDelta",
     "Reply",
     "RestartDelta",
     "RetryLater",
+    "Route",
     "Script",
     "ScriptedModel",
     "StreamPart",
@@ -42,4 +46,5 @@ __all__ = [
     "call",
     "info_of",
     "respond",
+    "route",
 ]

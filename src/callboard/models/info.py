@@ -23,7 +23,8 @@ class Ability(StrEnum):
 class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     """Micro-dollars for a million tokens. `source` says where it is from: a list with its date, or the settings.
 
-    `cached` is for input tokens that the provider had kept, `request` for the call itself, in micro-dollars.
+    `cached` is for input tokens that the provider had kept, `written` for those that it puts aside to keep them,
+    `request` for the call itself, in micro-dollars.
     """
 
     input: int
@@ -31,12 +32,15 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     cached: int | None = None
     request: int = 0
     source: str = ""
+    written: int | None = None
 
     def of(self, usage: Usage) -> int:
         """What so many tokens cost, in micro-dollars, rounded up so that nothing is free by rounding."""
         kept = self.input if self.cached is None else self.cached
-        fresh = usage.input_tokens - usage.cached_tokens
-        total = fresh * self.input + usage.cached_tokens * kept + usage.output_tokens * self.output
+        laid = self.input if self.written is None else self.written
+        fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.written_tokens)
+        total = fresh * self.input + usage.cached_tokens * kept + usage.written_tokens * laid
+        total += usage.output_tokens * self.output
         return self.request - (-total // _MILLION)
 
 

@@ -115,6 +115,7 @@ class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="respon
         price: what its cost was computed with.
         route: the candidates that the route had, in order, with the reason for each; the last one answered.
         cached: the answer was kept from an earlier equal request; `saved` is what that one had cost.
+        bounded: the limit of the agent that left no room for a longer answer, "" if none did.
     """
 
     message: Message
@@ -127,6 +128,7 @@ class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True, tag="respon
     route: tuple[Considered, ...] = ()
     cached: bool = False
     saved: Usage | None = None
+    bounded: str = ""
 
 
 Delta: TypeAlias = TextDelta | ReasoningDelta | CallDelta | RestartDelta
@@ -182,12 +184,18 @@ async def respond(
     Raises ModelFailed as `Model.stream` does, and of kind MALFORMED_OUTPUT when the stream ends without an
     answer or goes on after it.
     """
+    return await drain(model.stream(request), model.name, on_delta)
+
+
+async def drain(
+    stream: AsyncIterator[StreamPart], name: str, on_delta: Callable[[Delta], None] | None = None
+) -> ModelResponse:
+    """Drain a stream of the model of that name, as `respond` does, and close it."""
     answer: ModelResponse | None = None
-    stream = model.stream(request)
     try:
         async for part in stream:
             if answer is not None:
-                raise _malformed(model, "went on after its answer")
+                raise _malformed(name, "went on after its answer")
             if isinstance(part, ModelResponse):
                 answer = part
             elif on_delta is not None:
@@ -197,9 +205,9 @@ async def respond(
         if (close := getattr(stream, "aclose", None)) is not None:
             await close()
     if answer is None:
-        raise _malformed(model, "ended without an answer")
+        raise _malformed(name, "ended without an answer")
     return answer
 
 
-def _malformed(model: Model, what: str) -> ModelFailed:
-    return ModelFailed(f"the stream of {model.name} {what}", kind=ErrorKind.MALFORMED_OUTPUT)
+def _malformed(name: str, what: str) -> ModelFailed:
+    return ModelFailed(f"the stream of {name} {what}", kind=ErrorKind.MALFORMED_OUTPUT)

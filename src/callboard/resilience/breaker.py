@@ -13,6 +13,7 @@ it half open. Nothing is written while calls succeed.
 import contextlib
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from enum import StrEnum
 
@@ -82,6 +83,9 @@ class Breaker:
         rules: when it opens.
         judge: what an exception says about the upstream, see `judged`.
         new_holder: makes a name for a probe, no two alike in all processes.
+        keep: seconds for which what was read is taken to be still so, to spare most calls a round trip. Somebody
+            else's opening is heard of so much later; a probe always looks anew.
+        clock: seconds that pass, for `keep`.
     """
 
     def __init__(
@@ -92,22 +96,38 @@ class Breaker:
         *,
         judge: Callable[[BaseException], bool | None] = judged,
         new_holder: Callable[[], str] = lambda: os.urandom(10).hex(),
+        keep: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._counters = counters
         self._name = name
         self._rules = rules
         self._judge = judge
         self._new_holder = new_holder
+        self._keep = keep
+        self._clock = clock
+        self._kept: tuple[float, int, BreakerState, float] | None = None  # read at, and what was read
+        self._heard = (clock(), BreakerState(), 0.0)  # the same for those who only want to know
 
     async def look(self) -> tuple[Phase, BreakerState, float]:
         """Its phase, what is stored and for how many seconds that has been so. Raises StoreUnavailable."""
         _, state, age = await self._read()
         return phase(state, age, self._rules), state, age
 
+    def known(self) -> Phase:
+        """Its phase by what was read or written here last; nobody is asked."""
+        at, state, age = self._heard
+        return phase(state, age + max(0.0, self._clock() - at), self._rules)
+
+    async def failures(self) -> int:
+        """How many failures there were within the window. Raises StoreUnavailable."""
+        return await self._counters.count(self._failures, self._rules.window)
+
     async def reset(self) -> None:
         """Closes it by hand. Raises StoreUnavailable."""
         for name in (self._failures, self._probe, self._name):
             await self._counters.forget(name)
+        self._kept, self._heard = None, (self._clock(), BreakerState(), 0.0)
 
     @contextlib.asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
@@ -145,7 +165,7 @@ class Breaker:
 
     async def _admitted(self) -> tuple[int, str]:
         """The version under which the call is made, and the name of its probe if it is one."""
-        version, state, age = await self._read()
+        version, state, age = self._recent() or await self._read()
         now = phase(state, age, self._rules)
         if now is Phase.CLOSED:
             return version, ""
@@ -168,19 +188,37 @@ class Breaker:
         failures = await self._counters.add(self._failures, 1, self._rules.window)
         if probe or failures >= self._rules.failures:
             why = words(error)[:_WHY]
-            state = msgspec.json.encode(BreakerState(open=True, why=why))
             # Refused if the state has moved on since this call began: an old failure opens nothing anew.
-            if await self._counters.swap(self._name, version, state):
+            if await self._swap(version, BreakerState(open=True, why=why)):
                 _log.warning("%s is left alone for %g seconds: %s", self._name, self._rules.open_for, why)
 
     async def _close(self, version: int) -> None:
         await self._counters.forget(self._failures)  # first, so that it forgets none that come after
-        if await self._counters.swap(self._name, version, msgspec.json.encode(BreakerState())):
+        if await self._swap(version, BreakerState()):
             _log.info("%s answers again", self._name)
 
+    async def _swap(self, version: int, state: BreakerState) -> bool:
+        swapped = await self._counters.swap(self._name, version, msgspec.json.encode(state))
+        self._kept = None
+        if swapped:
+            self._heard = (self._clock(), state, 0.0)
+        return swapped
+
+    def _recent(self) -> tuple[int, BreakerState, float] | None:
+        """What was read a moment ago, as old as it has become."""
+        if self._kept is None:
+            return None
+        at, version, state, age = self._kept
+        passed = self._clock() - at
+        return (version, state, age + passed) if 0 <= passed < self._keep else None
+
     async def _read(self) -> tuple[int, BreakerState, float]:
+        asked = self._clock()
         version, value, age = await self._counters.read(self._name)
-        return version, msgspec.json.decode(value, type=BreakerState) if value else BreakerState(), age
+        state = msgspec.json.decode(value, type=BreakerState) if value else BreakerState()
+        self._heard = (asked, state, age)
+        self._kept = (asked, version, state, age) if self._keep else None
+        return version, state, age
 
     async def _let_go(self, probe: str) -> None:
         with _harmless():

@@ -1,6 +1,6 @@
 """Counters that many processes share: rates, leased places, small versioned values, failures in a window.
 
-A name is any text, such as `upstream:openai`; whoever calls puts a tenant in front of it. The four kinds do
+A name is any text, such as `upstream:shop`; whoever calls puts a tenant in front of it. The four kinds do
 not touch each other: one name may have a rate, places, a value and a window. The clock is that of the place
 where the counters live (database, Redis), never the caller's. Two times are compared by their distance, so
 that a clock which is set back costs one period, window or lease and never more.

@@ -88,8 +88,8 @@ class Limiter:
         self._looking: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
-    async def hold(self, cost: float = 1.0) -> AsyncIterator[Permit]:
-        """Waits its turn, then holds a place until the block ends.
+    async def hold(self, cost: float = 1.0, *, patience: float | None = None) -> AsyncIterator[Permit]:
+        """Waits its turn, then holds a place until the block ends; `patience` in place of the limiter's own.
 
         A block that ends with TryLater (an inner limit, an open breaker) made no call: its cost is given back.
         Any other failure keeps the cost, unless it was settled.
@@ -97,7 +97,7 @@ class Limiter:
         Raises RateLimited when the turn would come after `patience` seconds, InputInvalid for a cost that the
         limit can never grant, StoreUnavailable if the counters are away.
         """
-        deadline = self._clock() + self._patience
+        deadline = self._clock() + (self._patience if patience is None else patience)
         await self._take(cost, deadline)
         permit = Permit(cost)
         permit.settle(0.0)  # until the block is entered

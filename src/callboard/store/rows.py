@@ -5,12 +5,15 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.budget import Amount, Balance, Bound, Charge
 from callboard.domain.errors import NotFound
 from callboard.domain.event import Event, EventKind
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.domain.usage import Usage
 from callboard.store.approvals import Approval, ApprovalStatus
+from callboard.store.budgets import Limit
+from callboard.store.runs import Cost
 from callboard.store.schedules import CatchUp, Overlap, Schedule
 
 _KINDS: dict[int, EventKind] = {int(k): k for k in EventKind}
@@ -18,12 +21,14 @@ _STATUSES: dict[str, RunStatus] = {str(s): s for s in RunStatus}
 _NO_LABELS: dict[str, str] = {}
 _error = msgspec.json.Decoder(ErrorRecord)
 _labels = msgspec.json.Decoder(dict[str, str])
+_charges = msgspec.json.Decoder(tuple[Charge, ...])
 
 
 def run_from(row: Sequence[Any]) -> Run:
     """A run from the columns that `get`, `find` and `claim` select."""
     (run_id, tenant, flow, version, status, priority, key, epoch, depth, parent, fork_of, created, updated, finished,
-     wake, deaths, tokens_in, tokens_out, cost, cached, reasoning, labels, error, start, needs) = row  # fmt: skip
+     wake, deaths, tokens_in, tokens_out, cost, cached, reasoning, written, labels, error, start,
+     needs, charges) = row  # fmt: skip
     return Run(
         id=run_id,
         tenant=tenant,
@@ -41,12 +46,24 @@ def run_from(row: Sequence[Any]) -> Run:
         finished_at=finished,
         wake_at=wake,
         deaths=deaths,
-        usage=Usage(tokens_in, tokens_out, cost, cached, reasoning),
+        usage=Usage(tokens_in, tokens_out, cost, cached, reasoning, written),
         labels=_labels.decode(labels) if labels else _NO_LABELS,
         error=_error.decode(error) if error else None,
         start_at=start,
         needs=needs,
+        charges=_charges.decode(charges) if charges else (),
     )
+
+
+def charges_text(charges: tuple[Charge, ...]) -> str | None:
+    """Charges as a run's row keeps them."""
+    return msgspec.json.encode(charges).decode() if charges else None
+
+
+def cost_from(row: Sequence[Any]) -> Cost:
+    """What runs cost, from the columns that `costs` selects."""
+    day, flow, child, status, runs, *usage = row
+    return Cost(day, flow, bool(child), _STATUSES[status], runs, Usage(*map(int, usage)))
 
 
 def event_from(seq: int, kind: int, path: str, digest: bytes, at: int, took: int, body: bytes | None) -> Event:
@@ -101,3 +118,30 @@ def schedule_from(row: Sequence[Any]) -> Schedule:
         last_at=last_at,
         last_run=last_run,
     )
+
+
+def balance_from(row: Sequence[Any]) -> Balance:
+    """A balance from its columns: four of what is used, four of what is held."""
+    return Balance(Amount(*row[:4]), Amount(*row[4:]))
+
+
+def limit_from(row: Sequence[Any]) -> Limit:
+    """An operator's limit from its columns."""
+    tenant, scope, name, period, cost, tokens, calls, millis, warn, by, at = row
+    return Limit(
+        tenant=tenant,
+        scope=scope,
+        name=name,
+        period=period,
+        bound=Bound(cost, tokens, calls, millis),
+        warn=msgspec.json.decode(warn, type=tuple[float, ...]),
+        by=by,
+        at=at,
+    )
+
+
+def limit_row(limit: Limit) -> tuple[Any, ...]:
+    """The columns of an operator's limit."""
+    bound = msgspec.structs.astuple(limit.bound)
+    warn = msgspec.json.encode(limit.warn).decode()
+    return limit.tenant, limit.scope, limit.name, limit.period, *bound, warn, limit.by, limit.at

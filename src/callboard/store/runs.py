@@ -5,8 +5,10 @@ from typing import Protocol
 
 import msgspec
 
+from callboard.domain.budget import Charge
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
+from callboard.domain.usage import Usage
 
 
 class NewRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +19,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
             when the child ends, unless `detached`.
         start_at: the run waits until then (epoch seconds); it is claimed earlier only to be cancelled.
         needs: only workers with this label execute it.
+        charges: whom it counts to beside itself, see callboard.domain.run.Run.
     """
 
     id: str
@@ -35,6 +38,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     detached: bool = False
     start_at: float | None = None
     needs: str | None = None
+    charges: tuple[Charge, ...] = ()
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -42,6 +46,26 @@ class Started(msgspec.Struct, frozen=True):
 
     run_id: str
     created: bool
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What runs cost that ended alike on one day.
+
+    Attributes:
+        day: by the calendar in UTC, `2026-11-21`.
+        flow: its name, all versions together.
+        child: whether another run had started them; what a root costs in all is its own and its children's.
+        status: how they ended.
+        runs: how many they are.
+        usage: what they spent together, each for itself.
+    """
+
+    day: str
+    flow: str
+    child: bool
+    status: RunStatus
+    runs: int
+    usage: Usage
 
 
 class Purge(msgspec.Struct, frozen=True):
@@ -97,6 +121,10 @@ class Runs(Protocol):
         """How many runs the tenant has in each status."""
         ...
 
+    async def costs(self, tenant: str, since: float) -> list[Cost]:
+        """What the runs cost that ended at `since` (epoch seconds) or later; by day, flow, child, status."""
+        ...
+
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
         """Makes a blocked, failed or dead run ready again. Raises NotFound, Conflict."""
         ...
@@ -111,9 +139,10 @@ class Runs(Protocol):
     async def purge(
         self, tenant: str, *, before: float, statuses: Sequence[RunStatus], batch: int, blobs_before: float
     ) -> Purge:
-        """Removes at most `batch` ended runs that finished before that time, oldest first, and blobs that
-        nothing refers to and nobody touched since `blobs_before`. Times are epoch seconds. Runs that forks or
-        children in flight still need are kept."""
+        """Removes at most `batch` ended runs that finished before that time, oldest first, their own accounts
+        (`run:ID`), and blobs that nothing refers to and nobody touched since `blobs_before`. Times are epoch
+        seconds. Runs that forks or children in flight still need are kept, and those that still hold something of
+        a budget."""
         ...
 
 

@@ -2,8 +2,10 @@
 
 from typing import Protocol
 
+from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals
 from callboard.store.blobs import Blobs
+from callboard.store.budgets import Budgets
 from callboard.store.claims import Claims
 from callboard.store.controls import Controls
 from callboard.store.inbox import Inbox
@@ -53,6 +55,16 @@ class Store(Protocol):
     @property
     def schedules(self) -> Schedules:
         """What is to be started when."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """Accounts and limits."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """Answers of models that may be given again."""
         ...
 
     async def open(self) -> None:

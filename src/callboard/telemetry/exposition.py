@@ -65,6 +65,12 @@ class _Collected(Collector):
         yield ended
         yield _counter("callboard_takeovers", "Runs freed here from workers that were gone", m.taken_over)
         yield _counter("callboard_dead_letters", "Runs given up here because workers kept dying on them", m.dead)
+        warned = CounterMetricFamily(
+            "callboard_budget_warnings", "Shares of budgets that this process found used up", labels=["scope"]
+        )
+        for scope, count in m.budget_warnings.copy().items():
+            warned.add_metric([scope], count)
+        yield warned
         yield _histogram("callboard_store_group_size", "Operations in one commit", m.group_size)
         yield _histogram("callboard_store_commit_seconds", "How long one commit took", m.commit_seconds)
 

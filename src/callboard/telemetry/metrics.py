@@ -44,6 +44,7 @@ class Metrics:
         ended: runs that ended here, by status and flow.
         taken_over: runs that were freed here from workers that were gone.
         dead: runs that were given up here as dead letters.
+        budget_warnings: shares of budgets that were found to be used up, by what the budget is about.
         group_size: ops in each commit.
         commit_seconds: how long each commit took.
     """
@@ -55,6 +56,7 @@ class Metrics:
         self.ended: Counter[tuple[str, str]] = Counter()
         self.taken_over = 0
         self.dead = 0
+        self.budget_warnings: Counter[str] = Counter()
         self.group_size = Histogram(_GROUPS)
         self.commit_seconds = Histogram(_COMMITS)
         self._flows: set[str] = set()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from callboard.engine.schedules import Scheduler
+from callboard.resilience.faults import Faults
 from callboard.runtime import Flows, Runtime, build
 from callboard.settings import EngineSettings, Settings
 from callboard.testing.clock import WindingClock
@@ -23,11 +24,14 @@ class TestRuntime:
 
     __test__ = False  # not a test, whatever pytest may think of its name
 
-    def __init__(self, app: Flows, settings: Settings, clock: WindingClock, path: str, fault: Any) -> None:
+    def __init__(
+        self, app: Flows, settings: Settings, clock: WindingClock, path: str, fault: Any, faults: Faults | None = None
+    ) -> None:
         self._app = app
         self._settings = settings
         self._path = path
         self._fault = fault
+        self._faults = faults
         self.clock = clock
         self.rt: Runtime = self._build()
         self._scheduler = Scheduler(self.rt.services)
@@ -47,7 +51,7 @@ class TestRuntime:
             while quiet < 3:
                 worker = self.rt.worker
                 assert worker is not None
-                due = await self._next_due()
+                due = await self.next_due()
                 outlook = await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))
                 overdue = due is not None and due <= self.clock.now()
                 quiet = 0 if worker.active or outlook.ready or overdue else quiet + 1
@@ -57,7 +61,7 @@ class TestRuntime:
         """Moves the clock forward, from timer to timer, and lets the runs catch up at each."""
         target = self.clock.now() + seconds + 3600.0 * hours + 86_400.0 * days
         await self.settle()
-        while (due := await self._next_due()) is not None and due <= target:
+        while (due := await self.next_due()) is not None and due <= target:
             self.clock.set(max(due, self.clock.now()))
             await self.settle()
         self.clock.set(target)
@@ -87,11 +91,8 @@ class TestRuntime:
             await self.rt.open()
         self._scheduler = Scheduler(self.rt.services)
 
-    def _build(self, old: Runtime | None = None) -> Runtime:
-        store = old.store if old is not None else sqlite_store(self._path, self.clock, self._fault)
-        return build(self._app, self._settings, clock=self.clock, store=store)
-
-    async def _next_due(self) -> float | None:
+    async def next_due(self) -> float | None:
+        """When something is due by itself: a timer of a run, or a schedule (epoch seconds); None for never."""
         worker = self.rt.worker
         assert worker is not None
         outlook = await self.rt.store.claims.outlook(worker.id, list(self.rt.services.flows))
@@ -100,6 +101,11 @@ class TestRuntime:
         # Any number of workers may look after the schedules: this one looks at once, and never between two windings.
         await self._scheduler.sweep(self.clock.now())
         return min((due for due in (outlook.next_due, self._scheduler.next_due) if due is not None), default=None)
+
+    def _build(self, old: Runtime | None = None) -> Runtime:
+        made = None if old is None else old.store
+        store = made or sqlite_store(self._path, self.clock, self._fault, counted=self.clock.now)
+        return build(self._app, self._settings, clock=self.clock, store=store, faults=self._faults)
 
 
 @asynccontextmanager
@@ -110,6 +116,8 @@ async def runtime(
     clock: WindingClock | None = None,
     settings: EngineSettings = _QUICK,
     fault: Any = None,
+    faults: Faults | None = None,
+    options: Settings | None = None,
 ) -> AsyncIterator[TestRuntime]:
     """Opens an app for a test.
 
@@ -118,12 +126,14 @@ async def runtime(
         path: a SQLite file; in memory by default.
         clock: a clock to wind; a new one by default.
         settings: options of the engine, quick ones by default.
+        options: all other settings in place of the defaults; their store is not used.
         fault: called with `before_commit` and `after_commit` around each commit of the store.
+        faults: calls that go wrong, see `callboard.testing.chaos`.
     """
     where = MEMORY if path is None else str(path)
     url = "sqlite://" if path is None else f"sqlite:///{path}"
-    options = msgspec.structs.replace(Settings(store=url), engine=settings)
-    test = TestRuntime(app, options, WindingClock() if clock is None else clock, where, fault)
+    chosen = msgspec.structs.replace(options or Settings(), store=url, dispatch="", engine=settings)
+    test = TestRuntime(app, chosen, WindingClock() if clock is None else clock, where, fault, faults)
     await test.rt.open()
     try:
         yield test

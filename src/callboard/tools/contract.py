@@ -22,6 +22,13 @@ class SideEffect(StrEnum):
     ONCE = "once"
 
 
+class Empty(StrEnum):
+    """What a result of None, "", [] or {} is: KEEP takes it for an answer, REFUSE fails the call as incomplete."""
+
+    KEEP = "keep"
+    REFUSE = "refuse"
+
+
 class IdempotencyKey(str):
     """Marks the parameter that receives the call's key. A model neither sees nor sets it.
 
@@ -51,6 +58,10 @@ class UpstreamDown(Exception):
     def __init__(self, message: str = "", retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UpstreamBusy(UpstreamDown):
+    """Raised by a tool: the other side works and has had enough for now, as a 429 says. No breaker counts it."""
 
 
 @dataclass(frozen=True, slots=True)

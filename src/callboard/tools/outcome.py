@@ -1,15 +1,18 @@
 """What came out of an author's function: a result fit to store, or a failure with its kind."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pydantic
 
 from callboard.domain import codec
 from callboard.domain.errors import ToolFailed, Unencodable
 from callboard.domain.kinds import ErrorKind
+from callboard.domain.partial import Partial
 from callboard.tools.complaint import faults, sentence
-from callboard.tools.contract import UpstreamDown, UpstreamRejected
+from callboard.tools.contract import UpstreamBusy, UpstreamDown, UpstreamRejected
 from callboard.tools.signature import MISSING
 
 _LONGEST_MESSAGE = 2_000  # characters of an author's exception that a journal and a model get to see
@@ -48,7 +51,7 @@ class ResultType:
         if len(body) > limit:
             facts = {"size": len(body), "limit": limit}
             raise _malformed(tool, f"its JSON has {len(body):,} bytes, the limit is {limit:,}", facts)
-        if self.adapter is not None:
+        if self.adapter is not None and not isinstance(value, Partial):
             self._check(self.adapter, tool, value, body)
         return codec.decode(body)
 
@@ -82,10 +85,14 @@ def failure_of(tool: str, error: BaseException, *, limit: float, expired: bool) 
             )
         case TimeoutError():
             return ToolFailed(f"{tool} met a time limit of its own: {_said(error)}", kind=ErrorKind.TIMEOUT)
-        case UpstreamDown(retry_after=float() | int() as seconds):
-            return _down(tool, error, {"retry_after": seconds})
-        case UpstreamDown() | OSError():
+        case UpstreamBusy():
+            return ToolFailed(f"{tool} is busy: {_said(error)}", kind=ErrorKind.RATE_LIMITED, detail=_after(error))
+        case UpstreamDown():
+            return _down(tool, error, _after(error))
+        case OSError():
             return _down(tool, error, None)
+        case json.JSONDecodeError() | msgspec.DecodeError():  # an HTML page where JSON was due, say
+            return _malformed(tool, _said(error), {"type": type(error).__name__})
         case _:
             name = type(error).__name__
             return ToolFailed(f"{tool} raised {name}: {_said(error)}", kind=ErrorKind.BUG, detail={"type": name})
@@ -98,6 +105,10 @@ def _malformed(tool: str, why: str, detail: dict[str, Any] | None = None) -> Too
 
 def _down(tool: str, error: BaseException, detail: dict[str, Any] | None) -> ToolFailed:
     return ToolFailed(f"{tool} is down: {_said(error)}", kind=ErrorKind.UPSTREAM_DOWN, detail=detail)
+
+
+def _after(error: UpstreamDown) -> dict[str, Any] | None:
+    return {"retry_after": error.retry_after} if isinstance(error.retry_after, int | float) else None
 
 
 def _said(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,14 @@ class Routine:
             name = getattr(fn, "__name__", type(fn).__name__)
             raise InputInvalid(f"{name} is a generator", remedy="return the result as one value, a list say")
         return cls(fn, inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(call), key, heartbeat)
+
+    def within(self, around: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]) -> "Routine":
+        """The same function, called by `around`, which gets what calls it once; the time limit is around both."""
+
+        async def fn(**arguments: Any) -> Any:
+            return await around(lambda: self._run(arguments))
+
+        return Routine(fn, True, self.key, self.heartbeat)
 
     async def call(
         self,

@@ -33,10 +33,10 @@ class Signature:
         such without an annotation; and on annotations that cannot be resolved.
         """
         name = getattr(fn, "__name__", type(fn).__name__)
-        read = _inspected(fn, name)
+        read = inspected(fn, name)
         for parameter in read.parameters.values():
-            _refuse_unusable(parameter, name)
-        keys = [p for p in read.parameters.values() if _is(IdempotencyKey, p.annotation)]
+            refuse_unusable(parameter, name)
+        keys = [p for p in read.parameters.values() if takes_key(p)]
         if len(keys) > 1:
             raise InputInvalid(
                 f"{name} takes more than one IdempotencyKey: {', '.join(p.name for p in keys)}",
@@ -49,7 +49,8 @@ class Signature:
         return cls(name, filled_in, keys[0] if keys else None, beats[0] if beats else None, read.return_annotation)
 
 
-def _inspected(fn: Callable[..., Any], name: str) -> inspect.Signature:
+def inspected(fn: Callable[..., Any], name: str) -> inspect.Signature:
+    """A function's signature with its annotations resolved. Raises InputInvalid when they cannot be."""
     try:
         return inspect.signature(fn, eval_str=True)
     except Exception as error:  # an annotation in quotes is the author's code and may raise anything
@@ -60,7 +61,13 @@ def _inspected(fn: Callable[..., Any], name: str) -> inspect.Signature:
         ) from error
 
 
-def _refuse_unusable(parameter: inspect.Parameter, function: str) -> None:
+def takes_key(parameter: inspect.Parameter) -> bool:
+    """True when the parameter receives the idempotency key."""
+    return _is(IdempotencyKey, parameter.annotation)
+
+
+def refuse_unusable(parameter: inspect.Parameter, function: str, *, annotated: bool = True) -> None:
+    """Raises InputInvalid for a parameter that cannot be filled in by name, or has no annotation if it needs one."""
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise InputInvalid(
             f"{function} takes {parameter}",
@@ -73,7 +80,7 @@ def _refuse_unusable(parameter: inspect.Parameter, function: str) -> None:
             why="tools are called with arguments by name",
             remedy="remove the `/` from the signature",
         )
-    if parameter.annotation is MISSING:
+    if annotated and parameter.annotation is MISSING:
         raise InputInvalid(
             f"parameter {parameter.name} of {function} has no annotation",
             why="its JSON schema and its validation come from the annotation",

@@ -12,7 +12,8 @@ from callboard.domain.heartbeat import Heartbeat
 from callboard.domain.kinds import ErrorKind
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.toolspec import ToolSpec
-from callboard.tools.contract import Applied, NotApplied, Reconciled, SideEffect, Unknown
+from callboard.tools.compensation import Compensation
+from callboard.tools.contract import Applied, Empty, NotApplied, Reconciled, SideEffect, Unknown
 from callboard.tools.docstring import Docstring
 from callboard.tools.outcome import ResultType
 from callboard.tools.routine import Routine
@@ -20,6 +21,7 @@ from callboard.tools.schema import Arguments
 from callboard.tools.signature import Signature
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every provider takes
+_NOTHINGS: tuple[Any, ...] = (None, "", [], {})
 _CHOICES = frozenset({"auto", "none", "required"})  # words of a request's `tool_choice`
 
 
@@ -40,6 +42,10 @@ class Tool:
         reconcile: a function of the key which tells whether a `once` call happened.
         max_result: most bytes of a result's JSON.
         heartbeat: seconds between two signs of life of a long call at most; None for no such limit.
+        upstream: what it calls, by the name under which limits and breakers are declared.
+        own_retry: whether `retry` is the tool's own word, which counts before its upstream's.
+        compensate: undoes a call when the saga around it fails.
+        empty: what a result of None, "", [] or {} is: `keep` it, or `refuse` it as incomplete.
     """
 
     name: str
@@ -54,6 +60,10 @@ class Tool:
     reconcile: Routine | None
     max_result: int
     heartbeat: float | None = None
+    upstream: str = ""
+    own_retry: bool = True
+    compensate: Compensation | None = None
+    empty: Empty = Empty.KEEP
 
     @classmethod
     def of(
@@ -69,21 +79,27 @@ class Tool:
         reconcile: Callable[..., Any] | None = None,
         max_result: int = 262_144,
         heartbeat: float | None = None,
+        upstream: str = "",
+        compensate: Callable[..., Any] | None = None,
+        empty: Empty | str = Empty.KEEP,
     ) -> "Tool":
         """Declare a function, async or not, as a tool.
 
         Name and description are those of the function unless given; parameters are described by the
         docstring's `Args:`. `retry` is three attempts, for a `once` tool one. A parameter annotated
         `IdempotencyKey` receives the key; one annotated `Heartbeat`, with `heartbeat` seconds as its limit, what
-        a long call shows life with. `reconcile` takes a key and answers NotApplied, Applied or Unknown.
+        a long call shows life with. `reconcile` takes a key and answers NotApplied, Applied or Unknown. Tools that
+        name the same `upstream` share its limits and its breaker; by default each has its own, `tool:NAME`.
+        `compensate` takes what `Compensation.of` says. `empty="refuse"` makes an empty result a failure.
 
         Raises InputInvalid for a function or a contract that cannot work.
         """
         signature = Signature.of(fn)
         docstring = Docstring.of(fn)
         side_effect = _side_effect(effect)
+        title = signature.function if name is None else name
         return cls(
-            name=signature.function if name is None else name,
+            name=title,
             description=docstring.description if description is None else description,
             effect=side_effect,
             arguments=Arguments.of(signature, docstring.parameters),
@@ -95,6 +111,10 @@ class Tool:
             reconcile=_reconcile(reconcile) if reconcile else None,
             max_result=max_result,
             heartbeat=heartbeat,
+            upstream=upstream or f"tool:{title}",
+            own_retry=retry is not None,
+            compensate=Compensation.of(compensate, signature) if compensate else None,
+            empty=_empty(empty),
         )
 
     def __post_init__(self) -> None:
@@ -119,6 +139,14 @@ class Tool:
             (
                 self.effect is not SideEffect.ONCE and self.reconcile is not None,
                 f"its effect is {self.effect}: it is simply called again, and only once needs a reconcile",
+            ),
+            (
+                self.effect is SideEffect.READ and self.compensate is not None,
+                "its effect is read: there is nothing to undo",
+            ),
+            (
+                self.fallback is not None and self.compensate is not None,
+                "nobody could undo what its fallback did; use on_failure=callboard.use(another tool) in its place",
             ),
         ):
             if broken:
@@ -183,11 +211,24 @@ class Tool:
                     kind=ErrorKind.MALFORMED_RESULT,
                 )
 
+    async def undo(self, values: Mapping[str, Any], *, result: Any, key: str, original_key: str) -> None:
+        """Undo a call with its compensation, as `Compensation.call` says; `result` as the function's own type.
+
+        Raises ToolFailed as `invoke` does, InputInvalid when there is no compensation.
+        """
+        if self.compensate is None:
+            raise InputInvalid(f"tool {self.name} has no compensation")
+        told = {"result": result, "key": key, "original_key": original_key}
+        await self.compensate.call(self.name, values, **told, limit=self.timeout)
+
     async def _result(
         self, routine: Routine, values: Mapping[str, Any], key: str | None, heartbeat: Heartbeat | None = None
     ) -> Any:
         value = await routine.call(self.name, values, key, self.timeout, heartbeat)
-        return self.result_type.storable(self.name, value, self.max_result)
+        result = self.result_type.storable(self.name, value, self.max_result)
+        if self.empty is Empty.REFUSE and result in _NOTHINGS:
+            raise ToolFailed(f"{self.name} answered with nothing ({result!r})", kind=ErrorKind.INCOMPLETE)
+        return result
 
 
 def _side_effect(effect: SideEffect | str) -> SideEffect:
@@ -195,6 +236,13 @@ def _side_effect(effect: SideEffect | str) -> SideEffect:
         return SideEffect(effect)
     except ValueError as error:
         raise InputInvalid(f"{effect!r} is no side effect", remedy="write read, idempotent or once") from error
+
+
+def _empty(empty: Empty | str) -> Empty:
+    try:
+        return Empty(empty)
+    except ValueError as error:
+        raise InputInvalid(f"empty={empty!r} is unknown", remedy="write keep or refuse") from error
 
 
 def _usual_retry(effect: SideEffect) -> Retry:

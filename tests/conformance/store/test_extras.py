@@ -68,10 +68,10 @@ async def test_labels_are_merged_into_the_runs_labels(store: Store) -> None:
 async def test_usage_is_added_up(store: Store) -> None:
     held = await running(store)
     await asyncio.gather(
-        store.journal.append(held, [event(1)], Extras(spent=Usage(10, 5, 700, 3, 2))),
-        store.journal.append(held, [event(2)], Extras(spent=Usage(1, 1, 1, 1, 1))),
+        store.journal.append(held, [event(1)], Extras(spent=Usage(10, 5, 700, 3, 2, 4))),
+        store.journal.append(held, [event(2)], Extras(spent=Usage(1, 1, 1, 1, 1, 1))),
     )
-    assert (await store.runs.get(TENANT, held.run_id)).usage == Usage(11, 6, 701, 4, 3)
+    assert (await store.runs.get(TENANT, held.run_id)).usage == Usage(11, 6, 701, 4, 3, 5)
 
 
 def everything(child: NewRun, question_id: str) -> Extras:

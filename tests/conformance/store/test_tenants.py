@@ -9,12 +9,15 @@ import pytest
 
 from callboard.domain.errors import NotFound
 from callboard.domain.run import RunStatus
+from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
+from callboard.store.budgets import Budgets
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
 from callboard.store.runs import Runs
 from callboard.store.store import Store
+from tests.conformance.store.charging import charge, limit, reserve
 from tests.conformance.store.play import (
     LATER,
     STRANGER,
@@ -22,6 +25,7 @@ from tests.conformance.store.play import (
     asked,
     child_of,
     end,
+    ended,
     journal_of,
     new_id,
     new_run,
@@ -52,16 +56,27 @@ EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "runs.rows": lambda s, run, _: s.runs.rows(STRANGER, [run]),
     "runs.by_key": lambda s, *_: s.runs.by_key(STRANGER, "order", [KEY]),
     "runs.outcomes": lambda s, run, _: s.runs.outcomes(STRANGER, [run]),
+    "runs.costs": lambda s, *_: s.runs.costs(STRANGER, 0.0),
+    "budgets.accounts": lambda s, *_: s.budgets.accounts(STRANGER),
+    "budgets.remove": lambda s, *_: s.budgets.remove(STRANGER, "agent", "writer", "day"),
+    "answers.get": lambda s, *_: s.answers.get(STRANGER, b"question", 0.0),
+    "answers.forget": lambda s, *_: s.answers.forget(STRANGER, FAR),
     "approvals.find": lambda s, run, _: s.approvals.find(STRANGER, run_id=run),
 }
-ELSEWHERE = {"runs.start", "runs.purge"}  # take a tenant and no id; tested where they belong
+# Take a tenant and no id; tested where they belong.
+ELSEWHERE = {"runs.start", "runs.purge", "budgets.balances", "answers.put"}
 
 
 async def secret_run(store: Store) -> tuple[str, str]:
-    """A blocked run of TENANT with a large payload, an open question and an open inbox; the ids of both."""
+    """A blocked run of TENANT with a large payload, an open question and an open inbox; the ids of both. The tenant
+    has an account, a limit, an answer, and a run that has ended."""
+    await ended(store)
+    await store.budgets.put(limit())
+    await store.answers.put(TENANT, b"question", BODY, LATER)
     held = await running(store, input=BODY, key=KEY)
+    await reserve(store, held, charge(), seq=2)
     question = await asked(store, held)
-    await store.claims.settle(held, end(2, RunStatus.BLOCKED))
+    await store.claims.settle(held, end(3, RunStatus.BLOCKED))
     return held.run_id, question
 
 
@@ -129,7 +144,8 @@ async def test_a_purge_keeps_to_its_tenant(store: Store) -> None:
 
 def test_every_method_for_doors_is_tried_here() -> None:
     doors: dict[str, type] = {
-        "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs
+        "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs, "budgets": Budgets,
+        "answers": Answers,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"

@@ -48,7 +48,7 @@ def limited(limits: cb.Limits, script: Any = asking) -> tuple[cb.App, list[Any],
     [
         (cb.Limits(turns=3), "turns", 3, 3),
         (cb.Limits(tool_calls=2), "tool_calls", 3, 2),
-        (cb.Limits(tokens=250), "tokens", 3, 3),
+        (cb.Limits(tokens=500), "tokens", 2, 2),
         (cb.Limits(usd="0.02"), "usd", 2, 2),
     ],
 )

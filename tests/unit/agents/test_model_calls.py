@@ -220,3 +220,25 @@ async def test_what_a_lost_call_cost_counts_against_the_limits_alike_live_and_re
         assert await handle.result(timeout=2) == "ended"
     assert ends[0] == ends[-1]
     assert ends[0][0] == "tokens"
+
+
+async def test_a_lost_call_is_charged_also_when_its_repeat_would_break_a_limit() -> None:
+    app, gate = cb.App("models"), Gate("done")
+    agent = app.agent(
+        "agent",
+        model=cb.ScriptedModel(lambda r: gate.enter()),
+        max_output_tokens=1_500,
+        limits=cb.Limits(tokens=1_700),
+    )
+    app.budget("tenant", tokens=100_000)
+    async with runtime(app) as test:
+        handle = await test.start(agent, "go")
+        await gate.reached.wait()
+        handle = await die_and_return(test, handle)
+        error = await failure(handle)
+        assert (error.code, error.detail["reason"]) == ("limit_reached", "tokens")
+        (lost,) = await intents(test, handle)
+        assert (await handle.run()).usage == lost
+        balance = (await test.rt.store.budgets.balances("default", ["tenant"]))["tenant"]
+        assert (balance.used.tokens, balance.held.tokens) == (lost.tokens, 0)
+    assert gate.entered == 1

@@ -72,16 +72,16 @@ async def test_text_is_the_answer_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finish", "kind", "said"),
+    ("finish", "kind", "said", "asked"),
     [
-        (FinishReason.LENGTH, ErrorKind.MALFORMED_OUTPUT, "cut at its output limit; raise max_output_tokens"),
-        (FinishReason.REFUSAL, ErrorKind.GUARDRAIL, "the model refused: I will not"),
-        (FinishReason.CONTENT_FILTER, ErrorKind.GUARDRAIL, "the model refused: I will not"),
-        (FinishReason.ERROR, ErrorKind.UPSTREAM_DOWN, "ended with an error"),
+        (FinishReason.LENGTH, ErrorKind.MALFORMED_OUTPUT, "cut at its output limit; raise max_output_tokens", 1),
+        (FinishReason.REFUSAL, ErrorKind.CONTENT_FILTERED, "the model refused: I will not", 1),
+        (FinishReason.CONTENT_FILTER, ErrorKind.CONTENT_FILTERED, "the model refused: I will not", 1),
+        (FinishReason.ERROR, ErrorKind.UPSTREAM_DOWN, "ended with an error", 4),
     ],
 )
 async def test_an_answer_that_is_none_fails_by_kind_live_and_replayed(
-    finish: FinishReason, kind: ErrorKind, said: str
+    finish: FinishReason, kind: ErrorKind, said: str, asked: int
 ) -> None:
     app, seen = cb.App("output"), []
     script = Recorder([ModelResponse(assistant("I will not"), finish=finish)])
@@ -97,9 +97,9 @@ async def test_an_answer_that_is_none_fails_by_kind_live_and_replayed(
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await test.wind(11)
+        await test.wind(200)
         await handle.result(timeout=5)
     assert seen[0] == seen[1]
     assert seen[0][:2] == ("model_failed", kind)
     assert said in seen[0][2]
-    assert len(script.requests) == 1
+    assert len(script.requests) == asked

@@ -321,11 +321,14 @@ async def test_deltas_are_streamed_with_the_place_of_the_call() -> None:
 def test_what_cannot_be_an_agent_is_refused_where_it_is_declared() -> None:
     app = cb.App("agents")
     model = cb.ScriptedModel(["x"])
-    with pytest.raises(InputInvalid, match=r"no model 'fast'; app\.model\(\.\.\.\) has: none"):
-        app.agent("a", model="fast")
-    app.model("fast", model)
-    agent = app.agent("a", model="fast")
+    agent = app.agent("a", model=model)
     assert (agent.name, agent.role.model) == ("a", model)
+    with pytest.raises(InputInvalid, match="agent b has neither a model nor a route; give it exactly one"):
+        app.agent("b")
+    with pytest.raises(InputInvalid, match="agent b has both a model and a route; give it exactly one"):
+        app.agent("b", model=model, route="smart")
+    with pytest.raises(InputInvalid, match="max_output_tokens=0 is no whole number above 0"):
+        app.agent("b", model=model, max_output_tokens=0)
     with pytest.raises(InputInvalid, match=r"is not a tool; decorate it with @app\.tool"):
         app.agent("b", model=model, tools=[print])
     with pytest.raises(InputInvalid, match="has a flow a@1 already"):

@@ -106,7 +106,7 @@ async def test_a_call_that_was_applied_is_not_made_again() -> None:
     assert len(bank.calls) == 1
 
 
-async def test_a_call_that_was_not_applied_is_made_now_under_the_same_key() -> None:
+async def test_a_call_that_was_not_applied_is_made_soon_under_the_same_key() -> None:
     bank = Bank(booked=False)
 
     async def reconcile(key: str) -> Any:
@@ -114,11 +114,40 @@ async def test_a_call_that_was_not_applied_is_made_now_under_the_same_key() -> N
 
     async with runtime(shop(bank, reconcile)) as test:
         handle = await died_in_call(test, bank)
-        await test.wind(WINDOW + LIMIT)
+        await test.wind(WINDOW + LIMIT + 5)
         assert await handle.result(timeout=5) == "receipt 2"
-        assert await kinds(test, handle, "0:charge") == [EventKind.INTENT, EventKind.INTENT, EventKind.DONE]
+        assert await kinds(test, handle, "0:charge") == [
+            EventKind.INTENT, EventKind.RETRY, EventKind.INTENT, EventKind.DONE
+        ]  # fmt: skip
     assert len(bank.calls) == 2 and len(set(bank.calls)) == 1
     assert list(bank.ledger.values()) == [500]
+
+
+async def test_a_call_that_is_never_applied_is_not_made_for_ever() -> None:
+    calls, app = [], cb.App("away")
+
+    async def reconcile(key: str) -> Any:
+        return cb.NotApplied()
+
+    @app.tool(effect="once", reconcile=reconcile, timeout=1.0)
+    async def charge(cents: int, key: cb.IdempotencyKey) -> str:
+        """Never arrives."""
+        calls.append(key)
+        raise cb.UpstreamDown("no answer")
+
+    @app.flow
+    async def pay(ctx: cb.Context, cents: int) -> str:
+        try:
+            return str(await charge.call(ctx, cents=cents))
+        except cb.ToolFailed as failure:
+            return f"{failure.kind}, made: {failure.detail['made']}"
+
+    async with runtime(app) as test:
+        handle = await test.start(pay, 500)
+        await test.wind(hours=2)
+        assert await handle.result(timeout=5) == "timeout, made: False"
+    assert len(calls) == 4
+    assert len(set(calls)) == 1
 
 
 @pytest.mark.parametrize("says", ["unknown", "raises", "something else"])

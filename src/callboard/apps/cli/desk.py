@@ -2,28 +2,13 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from callboard.runtime import Flow, Runtime
+    from callboard.runtime import Flows, Runtime
     from callboard.settings import Settings
 
 T = TypeVar("T")
-
-
-class _NoApp:
-    """Verbs that look at runs or act on them need no flows."""
-
-    def flows(self) -> "tuple[Flow, ...]":
-        """None."""
-        return ()
-
-    def schedules(self) -> "tuple[Any, ...]":
-        """None."""
-        return ()
-
-    async def opened(self, settings: "Settings") -> None:
-        """Nothing to open."""
 
 
 def settings(
@@ -52,22 +37,33 @@ def settings(
 
 
 def ask(
-    store: str | None, tenant: str | None, work: "Callable[[Runtime], Awaitable[T]]", *, operator: bool = False
+    store: str | None,
+    tenant: str | None,
+    work: "Callable[[Runtime], Awaitable[T]]",
+    *,
+    operator: bool = False,
+    app: "Flows | None" = None,
+    without: bool = False,
 ) -> T:
-    """Opens the store without a worker, does the work, and closes it; as an operator, with all tenants in sight.
+    """Opens the store without a worker, does the work, and closes it; as an operator, with all tenants in sight; with
+    an app where the work looks at what that declares; `without` a store that is not there yet, where that will do.
 
     Raises what the work raises; StoreUnavailable when there is no such store: whoever looks for runs does not
     want an empty one made.
     """
     import asyncio
 
+    import msgspec
+
     from callboard.runtime import open as open_runtime
 
     chosen = settings(store, tenant)
+    if without and chosen.file is not None and not os.path.exists(chosen.file):
+        chosen = msgspec.structs.replace(chosen, store="sqlite://")
     _check(chosen)
 
     async def asked() -> T:
-        async with open_runtime(_NoApp(), worker=False, operator=operator, settings=chosen) as rt:
+        async with open_runtime(app, worker=False, operator=operator, settings=chosen) as rt:
             return await work(rt)
 
     return asyncio.run(asked())

@@ -3,7 +3,7 @@
 import os
 import platform
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +20,19 @@ _NEAR = 0.8  # of a limit
 Fact = dict[str, Any]
 
 
-def doctor(store: options.Store = None, tenant: options.Tenant = None, as_json: options.AsJson = False) -> None:
+def doctor(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[MODULE[:APP]]", help="An app: what it depends on is checked as well.")
+    ] = None,
+    store: options.Store = None,
+    tenant: options.Tenant = None,
+    as_json: options.AsJson = False,
+) -> None:
     """Check the store, its workers and its runs; exits with 1 if there is something to do."""
-    from callboard.apps.cli import show
+    from callboard.apps.cli import load, show
 
-    found = ask(store, tenant, _examine, operator=True)
+    app = None if target is None else load.app(target)
+    found = ask(store, tenant, _examine, operator=True, app=app)
     if as_json:
         show.objects(found)
     else:
@@ -43,6 +51,7 @@ async def _examine(rt: "Runtime") -> list[Fact]:
         *await _controls(rt),
         *await _runs(rt),
         *await _schedules(rt),
+        *await _upstreams(rt),
     ]
 
 
@@ -128,6 +137,19 @@ async def _schedules(rt: "Runtime") -> list[Fact]:
         for each in await rt.schedules.list()
         if await rt.schedules.standing(each) == "late"
     ]
+
+
+async def _upstreams(rt: "Runtime") -> list[Fact]:
+    """What the app depends on: without a decision, or left alone because it keeps failing."""
+    from callboard.apps.cli.upstreams import standing
+
+    found = []
+    for each in await rt.upstreams.all():
+        remedy = each.open
+        if each.state["phase"] not in (None, "closed"):
+            remedy = f"it keeps failing: {each.state['why']}; when it is mended, callboard upstreams reset {each.name}"
+        found.append(_fact(f"upstream {each.name}", standing(each), remedy))
+    return found
 
 
 def _fact(name: str, value: object, remedy: str = "") -> Fact:

@@ -54,6 +54,11 @@ def list_runs(
             for r in runs
         ],
     )  # fmt: skip
+    if spent := sum(r.usage.cost for r in runs):
+        listed = {r.id for r in runs}
+        done = sum(r.status == "succeeded" and r.parent not in listed for r in runs)
+        each = f", ${dollars(-(-spent // done))} for each of {done} that succeeded" if done else ", and none succeeded"
+        print(f"${dollars(spent)} in all{each}")
 
 
 def show_run(
@@ -62,8 +67,9 @@ def show_run(
     tenant: options.Tenant = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one run: its row, input, output, open questions and children."""
+    """Show one run: its row, input, output, open questions, children, and which models it asked and why."""
     from callboard.apps.cli import show
+    from callboard.apps.cli.decisions import in_words
 
     found = ask(store, tenant, lambda rt: _whole(rt, run_id))
     if as_json:
@@ -77,7 +83,8 @@ def show_run(
     spent = found["usage"]
     usage = f"{spent['input_tokens']} tokens in, {spent['output_tokens']} out, ${spent['cost_usd']}"
     labels = {"labels": " ".join(f"{name}={value}" for name, value in found["labels"].items())}
-    show.pairs(found | times | values | lines | asked | labels | {"usage": usage})
+    models = {"models": in_words(found["models"])}
+    show.pairs(found | times | values | lines | asked | labels | {"usage": usage} | models)
 
 
 def list_events(
@@ -135,6 +142,7 @@ def list_dead(
 
 
 async def _whole(rt: "Runtime", run_id: str) -> dict[str, Any]:
+    from callboard.apps.cli.decisions import decisions
     from callboard.apps.cli.facts import run_object
     from callboard.runtime import ApprovalStatus
 
@@ -149,6 +157,7 @@ async def _whole(rt: "Runtime", run_id: str) -> dict[str, Any]:
         "output": None if outcome is None else outcome.output,
         "approvals": [approval.id for approval in asked],
         "children": [child.id for child in children],
+        "models": await decisions(rt, run_id),
     }
 
 

@@ -4,10 +4,14 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from callboard.apps.cli.acting import cancel, fork, purge, signal
 from callboard.apps.cli.approvals import approve, edit, list_approvals, reject
+from callboard.apps.cli.budgets import list_budgets, remove_budget, set_budget
+from callboard.apps.cli.chaos import chaos
 from callboard.apps.cli.control import controls, limit, pause, resume
+from callboard.apps.cli.costs import costs
 from callboard.apps.cli.db import migrate, status
 from callboard.apps.cli.doctor import doctor
 from callboard.apps.cli.failure import tell
@@ -24,11 +28,13 @@ from callboard.apps.cli.schedules import (
     show_schedule,
     trigger_schedule,
 )
+from callboard.apps.cli.upstreams import Listing, list_upstreams, reset_upstream
 from callboard.apps.cli.worker import worker
 
 
-def _group(summary: str) -> typer.Typer:
+def _group(summary: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
     return typer.Typer(
+        cls=kind,
         help=summary,
         no_args_is_help=True,
         add_completion=False,
@@ -41,10 +47,14 @@ program = _group("Durable multi-agent LLM runs: every call on the record.")
 _runs = _group("Look at runs, and act on them.")
 _approvals = _group("Questions to people, and their answers.")
 _schedules = _group("Runs that are started again and again.")
+_budgets = _group("Hard limits on what models may cost.")
+_upstreams = _group("What an app depends on: callboard upstreams MODULE:APP lists it.", Listing)
 _db = _group("The schema of a PostgreSQL store.")
 program.add_typer(_runs, name="runs")
 program.add_typer(_approvals, name="approvals")
 program.add_typer(_schedules, name="schedules")
+program.add_typer(_budgets, name="budgets")
+program.add_typer(_upstreams, name="upstreams")
 program.add_typer(_db, name="db")
 
 for _tree, _name, _verb in (
@@ -56,6 +66,8 @@ for _tree, _name, _verb in (
     (program, "resume", resume),
     (program, "limit", limit),
     (program, "controls", controls),
+    (program, "costs", costs),
+    (program, "chaos", chaos),
     (program, "doctor", doctor),
     (_runs, "list", list_runs),
     (_runs, "show", show_run),
@@ -77,6 +89,11 @@ for _tree, _name, _verb in (
     (_schedules, "resume", resume_schedule),
     (_schedules, "remove", remove_schedule),
     (_schedules, "trigger", trigger_schedule),
+    (_budgets, "list", list_budgets),
+    (_budgets, "set", set_budget),
+    (_budgets, "remove", remove_budget),
+    (_upstreams, "list", list_upstreams),
+    (_upstreams, "reset", reset_upstream),
     (_db, "migrate", migrate),
     (_db, "status", status),
 ):

@@ -69,6 +69,13 @@ def brief(value: object, limit: int = 100) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def money(dollars: float | None) -> str:
+    """Dollars with cents, and with more decimals where it is less than a dollar."""
+    if dollars is None:
+        return ""
+    return f"${dollars:,.2f}" if abs(dollars) >= 1 or dollars == 0 else f"${dollars:.6f}".rstrip("0").ljust(5, "0")
+
+
 def when(seconds: float | None) -> str:
     """A time as people read it, in their own time zone."""
     return "" if seconds is None else datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")

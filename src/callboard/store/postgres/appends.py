@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from callboard.domain.budget import Refusal
 from callboard.domain.errors import LeaseLost, StoreError
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
@@ -43,14 +44,24 @@ class Append:
         return own if self.extras is None else own + [(c.tenant, c.input, c.at) for c in self.extras.children]
 
 
-def append(group: Group, op: Append) -> LeaseLost | None:
+def append(group: Group, op: Append) -> LeaseLost | Refusal | None:
     """Notes an op's events and extras, except the runs that it starts, if the claim holds."""
     claim, extras = op.claim, op.extras
     if not group.holds(claim):
         return lost(claim)
+    if extras is not None and extras.hold is not None:
+        refused = group.accounts.hold(claim.tenant, claim.number, extras.hold)
+        if refused is not None:
+            # Nobody knew this event before the accounts were locked: it is too late for a blob.
+            group.event(claim.number, extras.hold.refused(op.events[0], refused), inline=True)
+            if extras.spent is not None:
+                group.spend(claim.number, extras.spent)
+            return refused
     for event in op.events:
         group.event(claim.number, event)
     if extras is not None:
+        if extras.settled is not None:
+            group.accounts.settle(claim.tenant, claim.number, extras.settled)
         group.consume(claim.number, extras.consumed)
         for ask in extras.asks:
             group.ask(claim, ask)

@@ -12,6 +12,7 @@ import asyncpg
 from callboard.connections.postgres import DRIVER, Database, cut, explain, gone
 from callboard.domain.errors import StoreError, StoreUnavailable
 from callboard.store.postgres import lone
+from callboard.store.postgres.accounts import lock_accounts
 from callboard.store.postgres.appends import Append, append, append_plain, append_plain_again
 from callboard.store.postgres.group import Group
 from callboard.store.postgres.line import BY_INDEX, Line
@@ -196,6 +197,7 @@ async def _apply(group: Group, ops: Sequence[Any]) -> list[Any]:
         [op.claim.number for _, op in settles if op.orphans],
         [op.run_id for _, op in sends],
     )
+    await lock_accounts(group, [op for _, op in appends])
     for i, op in sends:
         results[i] = send(group, op)
     for i, op in appends:

@@ -14,12 +14,14 @@ import msgspec
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
 from callboard.domain.usage import NOTHING, Usage
+from callboard.store.accounts import Accounts
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.touched import Touched
 
 INLINE = 16_384  # bytes; larger payloads become blobs
+_ACCOUNTS = statements("accounts")
 _APPENDS = statements("appends")
 _STARTS = statements("starts")
 _SETTLES = statements("settles")
@@ -33,6 +35,7 @@ class Group:
         self.runs: dict[int, Touched] = {}
         self.by_id: dict[str, Touched] = {}
         self.children: dict[int, list[Touched]] = {}
+        self.accounts = Accounts({}, {})  # those that were locked, see accounts.py
         self._blobs: dict[tuple[str, bytes], tuple[bytes, float]] = {}
         self._events: list[tuple[Any, ...]] = []
         self._letters: list[tuple[Any, ...]] = []
@@ -75,11 +78,11 @@ class Group:
         run = self.runs.get(claim.number)
         return run is not None and run.held_by(claim)
 
-    def event(self, number: int, event: Event) -> None:
-        """Notes an event; a large body stands in a blob."""
+    def event(self, number: int, event: Event, *, inline: bool = False) -> None:
+        """Notes an event; a large body stands in a blob, unless there is none for it."""
         body: bytes | None = event.body
         blob: bytes | None = None
-        if len(event.body) > INLINE:
+        if len(event.body) > INLINE and not inline:
             body, blob = None, hashlib.sha256(event.body).digest()
         self._events.append((number, event.seq, event.kind, event.path, event.digest, event.at, event.took, body, blob))
 
@@ -138,6 +141,9 @@ class Group:
             (_SETTLES["put"], put),
             (_STARTS["wake"], woken),
             (_APPENDS["consume"], self._consumed),
+            (_ACCOUNTS["write"], self.accounts.balances()),
+            (_ACCOUNTS["release"], self.accounts.released()),
+            (_ACCOUNTS["hold"], self.accounts.held()),
         ):
             if rows:
                 await self.db.execute(statement, *columns(rows))

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from callboard.connections.postgres import Database
+from callboard.domain.budget import Refusal
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
 from callboard.store.journal import Extras, Isolation
@@ -24,7 +25,7 @@ class PostgresJournal:
         self._writer = writer
         self._database = database
 
-    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
+    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[Refusal | None]:
         return self._writer.submit(Append(claim, events, extras))
 
     def transact(

@@ -24,7 +24,7 @@ def fits(op: Any) -> bool:
     """Whether an op can be written by itself."""
     match op:
         case Start(new=new):
-            return new.key is None and new.start_at is None and len(new.input) <= INLINE
+            return new.key is None and new.start_at is None and not new.charges and len(new.input) <= INLINE
         case Settle(end=Finish(status=status, event=event, notice=b"", orphans=False)):
             return status is not RunStatus.BLOCKED and len(event.body) <= INLINE
         case _:

@@ -16,8 +16,8 @@ from callboard.store.postgres.journal import read_events
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import Start, not_found
 from callboard.store.postgres.writer import Writer
-from callboard.store.rows import outcome_from, run_from
-from callboard.store.runs import NewRun, Purge, Started
+from callboard.store.rows import cost_from, outcome_from, run_from
+from callboard.store.runs import Cost, NewRun, Purge, Started
 
 _SQL = statements("runs")
 
@@ -74,6 +74,10 @@ class PostgresRuns:
         async with self._database.reading(tenant) as db:
             return {RunStatus(status): n for status, n in await db.fetch(_SQL["counts"], tenant)}
 
+    async def costs(self, tenant: str, since: float) -> list[Cost]:
+        async with self._database.reading(tenant) as db:
+            return [cost_from(row) for row in await db.fetch(_SQL["costs"], tenant, since)]
+
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
         async with self._database.transaction(tenant) as db:
             number = await db.fetchval(_SQL["requeue"], tenant, run_id, at, AGEING)
@@ -111,11 +115,14 @@ class PostgresRuns:
             )
         async with self._database.transaction(tenant) as db:
             found = [n for (n,) in await db.fetch(_SQL["purgeable"], tenant, before, list(statuses), batch)]
-            gone = [n for (n,) in await db.fetch(_SQL["purge_runs"], found)] if found else []
+            purged = dict(await db.fetch(_SQL["purge_runs"], found)) if found else {}
+            gone = list(purged)
             events = await _delete(db, "purge_events", gone) if gone else 0
             for name in ("purge_inbox", "purge_approvals"):
                 if gone:
                     await _delete(db, name, gone)
+            if gone:
+                await _delete(db, "purge_accounts", tenant, sorted(purged.values()))
         if len(gone) == batch:
             return Purge(len(gone), events)
         # A transaction of its own: writers lock payloads before runs.

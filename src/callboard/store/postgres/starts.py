@@ -12,6 +12,7 @@ from callboard.store.claims import AGEING, SHARE
 from callboard.store.postgres.group import Group, columns
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.touched import Touched
+from callboard.store.rows import charges_text
 from callboard.store.runs import NewRun, Started
 
 _SQL = statements("starts")
@@ -126,7 +127,7 @@ async def _insert(group: Group, fresh: Sequence[tuple[NewRun, int | None]]) -> s
     ranks = [_rank(new, ends) for new, _ in fresh]
     rows = [
         (n.id, n.tenant, n.flow, n.version, n.priority, n.key, n.digest, _labels(n), n.depth, parent, n.parent_path,
-         n.detached, rank, n.start_at, n.needs, n.at)
+         n.detached, rank, n.start_at, n.needs, n.at, charges_text(n.charges))
         for (n, parent), rank in zip(fresh, ranks, strict=True)
     ]  # fmt: skip
     numbers = {row[1]: row[0] for row in await group.db.fetch(_SQL["insert"], *columns(rows))}

@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 
 from callboard.connections.postgres import Database
 from callboard.domain.errors import StoreError
+from callboard.store.postgres.answers import PostgresAnswers
 from callboard.store.postgres.approvals import PostgresApprovals
 from callboard.store.postgres.blobs import PostgresBlobs
+from callboard.store.postgres.budgets import PostgresBudgets
 from callboard.store.postgres.claims import PostgresClaims
 from callboard.store.postgres.commits import Fault
 from callboard.store.postgres.controls import PostgresControls
@@ -55,6 +57,8 @@ class PostgresStore:
         self.blobs = PostgresBlobs(self._database)
         self.controls = PostgresControls(self._database)
         self.schedules = PostgresSchedules(self._database)
+        self.budgets = PostgresBudgets(self._database)
+        self.answers = PostgresAnswers(self._database)
         self.counters = PostgresCounters(self._counting)
 
     async def open(self) -> None:

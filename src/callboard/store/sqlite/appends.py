@@ -8,11 +8,13 @@ from typing import Any
 import apsw
 import msgspec
 
+from callboard.domain.budget import Refusal
 from callboard.domain.errors import LeaseLost
 from callboard.domain.event import Event
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.journal import Extras
+from callboard.store.sqlite.accounts import hold, settle
 from callboard.store.sqlite.sql import one, statements
 from callboard.store.sqlite.starts import insert_runs
 
@@ -120,13 +122,18 @@ def _start_children(db: apsw.Connection, ops: Sequence[Append]) -> None:
 
 
 def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
-    extras = op.extras
+    extras, events = op.extras, op.events
     assert extras is not None
+    refused: Refusal | None = None
     try:
         with db:
             if not holds(db, op.claim):
                 raise lost(op.claim)
-            write_rows(db, [row(db, op.claim, e) for e in op.events])
+            if extras.hold is not None and (refused := hold(db, op.claim, extras.hold)) is not None:
+                events, extras = [extras.hold.refused(events[0], refused)], Extras(spent=extras.spent)
+            if extras.settled is not None:
+                settle(db, op.claim.tenant, op.claim.number, extras.settled)
+            write_rows(db, [row(db, op.claim, e) for e in events])
             for seq in extras.consumed:
                 db.execute(_SQL["consume"], (op.claim.number, seq))
             for ask in extras.asks:
@@ -137,9 +144,9 @@ def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
                 db.execute(_SQL["spend"], (op.claim.number, *msgspec.structs.astuple(extras.spent)))
             if extras.children:
                 insert_runs(db, [(child, op.claim.number) for child in extras.children])
-    except LeaseLost as refusal:
-        return refusal
-    return None
+    except LeaseLost as error:
+        return error
+    return refused
 
 
 def _open_approval(db: apsw.Connection, claim: Claim, ask: NewApproval) -> None:

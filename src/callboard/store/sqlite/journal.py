@@ -6,6 +6,7 @@ from typing import Any
 
 import apsw
 
+from callboard.domain.budget import Refusal
 from callboard.domain.errors import Conflict, NotFound
 from callboard.domain.event import Event
 from callboard.domain.run import RunStatus
@@ -34,7 +35,9 @@ class SqliteJournal:
         self._writer = writer
         self._reader = reader
 
-    def append(self, claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> asyncio.Future[None]:
+    def append(
+        self, claim: Claim, events: Sequence[Event], extras: Extras | None = None
+    ) -> asyncio.Future[Refusal | None]:
         """See callboard.store.journal.Journal."""
         return self._writer.submit(Append(claim, events, extras))
 

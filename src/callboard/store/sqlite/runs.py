@@ -13,8 +13,8 @@ from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
-from callboard.store.rows import outcome_from, run_from
-from callboard.store.runs import NewRun, Purge, Started
+from callboard.store.rows import cost_from, outcome_from, run_from
+from callboard.store.runs import Cost, NewRun, Purge, Started
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.sql import every, one, statements
@@ -87,6 +87,11 @@ class SqliteRuns:
         rows = await self._reader.call(lambda db: every(db, _SQL["counts"], (tenant,)))
         return {RunStatus(status): n for status, n in rows}
 
+    async def costs(self, tenant: str, since: float) -> list[Cost]:
+        """What runs cost."""
+        rows = await self._reader.call(lambda db: every(db, _SQL["costs"], (tenant, since)))
+        return [cost_from(row) for row in rows]
+
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
         """Makes a blocked, failed or dead run ready."""
 
@@ -131,7 +136,7 @@ class SqliteRuns:
                 before_count = db.total_changes()
                 db.execute(_SQL["purge_events"], (number,))
                 events += db.total_changes() - before_count
-                for name in ("purge_inbox", "purge_approvals", "purge_run"):
+                for name in ("purge_inbox", "purge_approvals", "purge_account", "purge_run"):
                     db.execute(_SQL[name], (number,))
             before_count = db.total_changes()
             db.execute(_SQL["purge_blobs"], (tenant, blobs_before, batch))

@@ -12,6 +12,7 @@ from callboard.domain.errors import Conflict, KeyConflict, NotFound
 from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, SHARE
 from callboard.store.letter import CANCEL
+from callboard.store.rows import charges_text
 from callboard.store.runs import NewRun, Started
 from callboard.store.sqlite.sql import one, statements
 
@@ -94,7 +95,8 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[tuple[NewRun, int | None]])
         labels = None if not new.labels else msgspec.json.encode(new.labels).decode()
         rows.append(
             (number, new.id, new.tenant, new.flow, new.version, new.priority, new.key, new.digest, labels, new.depth,
-             parent, new.parent_path, new.detached, new.at, _rank(new, ends), new.start_at, new.needs)
+             parent, new.parent_path, new.detached, new.at, _rank(new, ends), new.start_at, new.needs,
+             charges_text(new.charges))
         )  # fmt: skip
         body, blob = new.input, None
         if len(body) > INLINE:

@@ -8,6 +8,8 @@ import apsw
 
 from callboard.connections.sqlite import MEMORY, explain, explained
 from callboard.domain.errors import StoreCorrupt, StoreError, StoreNewer
+from callboard.store.sqlite.answers import SqliteAnswers
+from callboard.store.sqlite.budgets import SqliteBudgets
 from callboard.store.sqlite.claims import SqliteClaims
 from callboard.store.sqlite.controls import SqliteControls
 from callboard.store.sqlite.counters import SqliteCounters
@@ -30,6 +32,7 @@ class SqliteStore:
         fault: called around each commit, see Writer; only crash tests hand one in.
         monotonic: the clock of heartbeats, in seconds.
         observe: is told of each commit, see Writer.
+        counted: seconds by which counters are counted; those of `monotonic` by default.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class SqliteStore:
         fault: Fault | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         observe: Observe | None = None,
+        counted: Callable[[], float] | None = None,
     ) -> None:
         self.path = path if path == MEMORY else os.path.abspath(path)
         self._writer = Writer(self.path, fault, observe)
@@ -50,9 +54,11 @@ class SqliteStore:
         self.claims = SqliteClaims(self._writer, self._reader, self._liveness, monotonic)
         self.approvals = SqliteApprovals(self._writer, self._reader)
         self.blobs = SqliteBlobs(self._reader)
-        self.counters = SqliteCounters(self._writer, self._reader, monotonic)
+        self.counters = SqliteCounters(self._writer, self._reader, counted or monotonic)
         self.controls = SqliteControls(self._writer, self._reader)
         self.schedules = SqliteSchedules(self._writer, self._reader)
+        self.budgets = SqliteBudgets(self._writer, self._reader)
+        self.answers = SqliteAnswers(self._writer, self._reader)
 
     async def open(self) -> None:
         """Opens the file and brings its schema up to date. Raises StoreError with what to do."""

@@ -25,6 +25,7 @@ _WRITES = (
 _OURS = frozenset(
     {"runs", "events", "inbox", "approvals", "blobs", "workers", "meta", "lanes", "controls", "schedules"}
     | {f"counter_{what}" for what in ("rates", "places", "values", "windows")}
+    | {"budget_accounts", "budget_holds", "budget_limits", "cached_answers"}
 )
 
 

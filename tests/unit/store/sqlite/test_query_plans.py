@@ -39,8 +39,17 @@ INDEXED = [
     ("runs", "purgeable", "runs_fork (fork_of=?)"),
     ("runs", "purge_blobs", "events_blob (blob=?)"),
     ("approvals", "find", "approvals_open (tenant=?"),
+    ("runs", "costs", "runs_finished (finished_at>?)"),
+    ("runs", "purge_account", "PRIMARY KEY (tenant=? AND name=?)"),
+    ("budgets", "holds", "PRIMARY KEY (run=? AND path=?)"),
+    ("budgets", "release", "PRIMARY KEY (run=? AND path=?)"),
+    ("budgets", "balances", "PRIMARY KEY (tenant=? AND name=?)"),
+    ("budgets", "page", "PRIMARY KEY (tenant=? AND name>? AND name<?)"),
+    ("answers", "get", "(tenant=? AND key=?)"),
+    ("answers", "forget", "cached_answers_at (at<?)"),
 ]
-LISTS = {("runs", "find"), ("runs", "counts"), ("claims", "workers")}  # for people, by the page
+# For people, by the page; or of what is at work alone.
+LISTS = {("runs", "find"), ("runs", "counts"), ("claims", "workers"), ("budgets", "limits"), ("budgets", "stale")}
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def test_claiming_reads_the_best_runs_without_sorting_them(db: apsw.Connection) 
     assert not [line for line in plan(db, "claims", "claim") if "ORDER BY" in line]
 
 
-@pytest.mark.parametrize("topic", ["approvals", "claims", "inbox", "journal", "runs"])
+@pytest.mark.parametrize("topic", ["answers", "approvals", "budgets", "claims", "inbox", "journal", "runs"])
 def test_no_statement_walks_a_whole_table(db: apsw.Connection, topic: str) -> None:
     walks = {
         (name, line)
@@ -89,7 +98,7 @@ def test_no_statement_walks_a_whole_table(db: apsw.Connection, topic: str) -> No
     assert not walks
 
 
-@pytest.mark.parametrize("topic", ["approvals", "claims", "inbox", "journal", "runs"])
+@pytest.mark.parametrize("topic", ["answers", "approvals", "budgets", "claims", "inbox", "journal", "runs"])
 def test_every_statement_of_a_file_is_loaded_under_its_own_name(topic: str) -> None:
     folder = Path(__file__).resolve().parents[4] / "src" / "callboard" / "store" / "sqlite" / "queries"
     text = (folder / f"{topic}.sql").read_text(encoding="utf-8")

@@ -8,18 +8,18 @@ SELECT number FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE;
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r WHERE r.id = $2 AND (r.tenant = $1) IS TRUE;
 
 -- rows: the same of many runs, each looked up by its key
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM unnest($2::text[]) AS w (id) CROSS JOIN LATERAL (SELECT * FROM runs WHERE id = w.id AND (tenant = $1) IS TRUE OFFSET 0) r;
 
 -- by_keys: the runs that keys made, each looked up by its index
@@ -30,9 +30,9 @@ CROSS JOIN LATERAL (SELECT key, id FROM runs WHERE tenant = $1 AND flow = $2 AND
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r
 WHERE r.tenant = $1
   AND ($2::text IS NULL OR r.status = $2)
@@ -46,9 +46,9 @@ ORDER BY -r.number LIMIT $6;
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r
 WHERE r.parent = (SELECT p.number FROM runs p WHERE p.id = $7 AND (p.tenant = $1) IS TRUE) AND r.tenant = $1
   AND ($2::text IS NULL OR r.status = $2)
@@ -60,6 +60,12 @@ ORDER BY r.number + 0 DESC LIMIT $6;
 
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = $1 GROUP BY status;
+
+-- costs: what runs cost that have ended since; by day, flow, whether somebody's child, and how they ended
+SELECT to_char(to_timestamp(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), flow, parent IS NOT NULL, status, count(*),
+       sum(input_tokens), sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens),
+       sum(written_tokens)
+FROM runs WHERE tenant = $1 AND finished_at >= $2 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
 
 -- outcomes: last events of runs that have ended; each run and each event is looked up by its key
 SELECT r.id, r.status, r.error,
@@ -89,9 +95,9 @@ SELECT number FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE FOR KEY SHARE;
 
 -- fork: a run that begins as another did
 INSERT INTO runs (id, tenant, flow, version, status, priority, digest, labels, depth, fork_of, fork_seq, ready_at,
-                  created_at, updated_at, rank, needs, base_seq)
+                  created_at, updated_at, rank, needs, base_seq, charges)
 SELECT $2, tenant, flow, version, 'ready', priority, digest, labels, depth, number, $3::integer, $4::double precision, $4, $4,
-       $4 - priority * $5::double precision, needs, $6::integer
+       $4 - priority * $5::double precision, needs, $6::integer, charges
 FROM runs WHERE number = $1 RETURNING number;
 
 -- insert_forked: a fork's first event of its own
@@ -103,13 +109,18 @@ SELECT r.number FROM runs r
 WHERE r.tenant = $1 AND r.finished_at < $2 AND r.status = ANY($3::text[])
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number OFFSET 0)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL OFFSET 0)
+  AND NOT EXISTS (SELECT 1 FROM budget_holds h WHERE h.run = r.number OFFSET 0)
 ORDER BY r.finished_at LIMIT $4 FOR UPDATE SKIP LOCKED;
 
 -- purge_runs: their rows; asked anew, because a fork may have been committed before the lock was taken
 DELETE FROM runs r WHERE r.number = ANY($1::bigint[])
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number OFFSET 0)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL OFFSET 0)
-RETURNING r.number;
+RETURNING r.number, 'run:' || r.id;
+
+-- purge_accounts: what they were charged, unless a run far below them is still at it
+DELETE FROM budget_accounts WHERE tenant = $1 AND name = ANY ($2::text[])
+  AND held_cost = 0 AND held_tokens = 0 AND held_calls = 0 AND held_millis = 0;
 
 -- purge_events: the journals of purged runs
 DELETE FROM events WHERE run = ANY($1::bigint[]);

@@ -11,7 +11,7 @@ RETURNING rank, number, inbox_seq, fork_of, base_seq,
        id, tenant, flow, version, status, priority, key, epoch, depth,
        (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
        created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
-       cached_tokens, reasoning_tokens, labels, error, start_at, needs;
+       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges;
 
 -- candidates: ready runs in order, for a choice that limits have a say in
 SELECT number, tenant, flow FROM runs
@@ -31,7 +31,7 @@ RETURNING rank, number, inbox_seq, fork_of, base_seq,
        id, tenant, flow, version, status, priority, key, epoch, depth,
        (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
        created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
-       cached_tokens, reasoning_tokens, labels, error, start_at, needs;
+       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges;
 
 -- renew: the run begins anew from its last event on
 UPDATE runs SET status = 'ready', owner = NULL, base_seq = ?3, deaths = 0, updated_at = ?4, ready_at = ?4,

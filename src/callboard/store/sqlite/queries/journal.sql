@@ -18,7 +18,8 @@ UPDATE runs SET labels_set = json_patch(coalesce(labels_set, '{}'), ?2) WHERE nu
 
 -- spend: add to a run's usage
 UPDATE runs SET input_tokens = input_tokens + ?2, output_tokens = output_tokens + ?3, cost = cost + ?4,
-    cached_tokens = cached_tokens + ?5, reasoning_tokens = reasoning_tokens + ?6 WHERE number = ?1;
+    cached_tokens = cached_tokens + ?5, reasoning_tokens = reasoning_tokens + ?6,
+    written_tokens = written_tokens + ?7 WHERE number = ?1;
 
 -- load: the events of many runs, large payloads included
 SELECT e.run, e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)

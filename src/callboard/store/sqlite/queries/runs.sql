@@ -6,9 +6,9 @@ SELECT id, digest FROM runs WHERE tenant = ? AND flow = ? AND key = ?;
 
 -- insert: a new run, ready or to begin later
 INSERT INTO runs (number, id, tenant, flow, version, status, priority, key, digest, labels, depth, parent,
-                  parent_path, detached, ready_at, created_at, updated_at, rank, start_at, wake_at, needs)
+                  parent_path, detached, ready_at, created_at, updated_at, rank, start_at, wake_at, needs, charges)
 VALUES (?1, ?2, ?3, ?4, ?5, iif(?16 IS NULL, 'ready', 'waiting'), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?14, ?14, ?14, ?15, ?16, ?16, ?17);
+        ?14, ?14, ?14, ?15, ?16, ?16, ?17, ?18);
 
 -- queue_up: a tenant's queue grows; if the run at its end has been claimed, it begins anew
 INSERT INTO lanes (tenant, tail, last) VALUES (?1, ?2 + ?3, ?4)
@@ -26,18 +26,18 @@ SELECT number FROM runs WHERE tenant = ? AND id = ?;
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r WHERE r.tenant = ?1 AND r.id = ?2;
 
 -- rows: the same of many runs
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.value AND +r.tenant = ?1;
 
 -- by_keys: the runs that keys made
@@ -47,9 +47,9 @@ SELECT r.key, r.id FROM json_each(?3) j CROSS JOIN runs r ON r.tenant = ?1 AND r
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -64,9 +64,9 @@ ORDER BY r.number DESC LIMIT :limit;
 SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, r.depth,
        (SELECT p.id FROM runs p WHERE p.number = r.parent), (SELECT f.id FROM runs f WHERE f.number = r.fork_of),
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
-       r.cached_tokens, r.reasoning_tokens,
+       r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs
+       r.start_at, r.needs, r.charges
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -80,6 +80,12 @@ ORDER BY r.number DESC LIMIT :limit;
 
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = ? GROUP BY status;
+
+-- costs: what runs cost that have ended since; by day, flow, whether somebody's child, and how they ended
+SELECT date(finished_at, 'unixepoch'), flow, parent IS NOT NULL, status, count(*), sum(input_tokens),
+       sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens),
+       sum(written_tokens)
+FROM runs WHERE +tenant = ?1 AND finished_at >= ?2 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
 
 -- outcomes: last events of runs that have ended
 SELECT r.id, r.status, r.error, coalesce(e.body, b.data)
@@ -104,9 +110,9 @@ INSERT INTO events (run, seq, kind, path, digest, at, took, body) VALUES (?, ?, 
 
 -- fork: a run that begins as another did
 INSERT INTO runs (number, id, tenant, flow, version, status, priority, digest, labels, depth, fork_of, fork_seq,
-                  ready_at, created_at, updated_at, rank, needs, base_seq)
+                  ready_at, created_at, updated_at, rank, needs, base_seq, charges)
 SELECT ?1, ?2, tenant, flow, version, 'ready', priority, digest, labels, depth, number, ?3, ?4, ?4, ?4,
-       ?4 - priority * ?6, needs, ?7
+       ?4 - priority * ?6, needs, ?7, charges
 FROM runs WHERE number = ?5;
 
 -- origin: what a run was forked from
@@ -117,6 +123,7 @@ SELECT r.number FROM runs r
 WHERE +r.tenant = ?1 AND r.finished_at < ?2 AND r.status IN (SELECT value FROM json_each(?3))
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM budget_holds h WHERE h.run = r.number)
 ORDER BY r.finished_at LIMIT ?4;
 
 -- purge_events: the journal of a purged run
@@ -127,6 +134,11 @@ DELETE FROM inbox WHERE run = ?;
 
 -- purge_approvals: its questions
 DELETE FROM approvals WHERE run = ?;
+
+-- purge_account: what it was charged, unless a run far below it is still at it
+DELETE FROM budget_accounts
+WHERE tenant = (SELECT tenant FROM runs WHERE number = ?1) AND name = (SELECT 'run:' || id FROM runs WHERE number = ?1)
+  AND held_cost = 0 AND held_tokens = 0 AND held_calls = 0 AND held_millis = 0;
 
 -- purge_run: its row
 DELETE FROM runs WHERE number = ?;

@@ -1,0 +1,1 @@
+"""What all provider adapters share. No file in here names a provider."""
