@@ -161,7 +161,7 @@ class Run:
         handle = await self._rt.start(self._streaming, QUESTION)
         left = len(TEXT)
         async with asyncio.timeout(PATIENCE):
-            async for chunk in handle.stream():  # which goes on when the run has ended
+            async for chunk in handle.stream():
                 if isinstance(chunk.value, TextDelta):
                     yield chunk.value.text
                     left -= len(chunk.value.text)

@@ -20,6 +20,8 @@ from tests.crash.troupe import ROOT, Series
 pytestmark = pytest.mark.timeout(600)
 LANES = 3
 CountDeaths = Callable[[int], None]
+# All kill points take minutes. Each change gets a third of them, another third before the commit than after it.
+strides = pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.soak), 3], ids=["all", "third"])
 around = pytest.mark.parametrize("point", ["before_commit", "after_commit"])
 
 
@@ -99,12 +101,14 @@ def halves(trial: Trial, ending: Ending, world: Path) -> Iterator[str]:
     db.close()
 
 
-def kill_at_each(lanes: list[Lane], folder: Path, scenario: str, point: Point, *, cancel: bool = False) -> Series:
+def kill_at_each(
+    lanes: list[Lane], folder: Path, scenario: str, point: Point, stride: int, *, cancel: bool = False
+) -> Series:
     """Plays it again and again, killed around its first commit, its second, and so on to its last."""
     _, ending, wrong = play(lanes[0], folder, Trial(scenario, "", point, cancel=cancel))
     assert not wrong, wrong
     assert ending is not None
-    series = Series(ending.commits)
+    series = Series(ending.commits, 1 if point == "before_commit" else stride, stride)
 
     def work(lane: Lane) -> None:
         while (nth := series.next()) is not None:
@@ -135,26 +139,28 @@ def test_an_undisturbed_play_ends_as_it_should(
     assert (ending.status, ending.code, len(ending.undone)) == (status, code, undone)
 
 
+@strides
 @around
 @pytest.mark.parametrize("scenario", ["well", "fails", "stumbling", "stuck", "given_up"])
 def test_killed_at_every_commit_it_is_never_a_half(
-    lanes: list[Lane], folder: Path, count_deaths: CountDeaths, scenario: str, point: Point
+    lanes: list[Lane], folder: Path, count_deaths: CountDeaths, scenario: str, point: Point, stride: int
 ) -> None:
-    series = kill_at_each(lanes, folder, scenario, point)
+    series = kill_at_each(lanes, folder, scenario, point, stride)
     count_deaths(series.deaths)
     assert not series.wrong
-    assert series.deaths > 8  # kill points
+    assert series.deaths > 24 // stride // 3  # kill points
 
 
+@strides
 @around
 @pytest.mark.parametrize("scenario", ["waits", "fails", "stuck"])
 def test_cancelled_at_every_commit_it_is_never_a_half(
-    lanes: list[Lane], folder: Path, count_deaths: CountDeaths, scenario: str, point: Point
+    lanes: list[Lane], folder: Path, count_deaths: CountDeaths, scenario: str, point: Point, stride: int
 ) -> None:
-    series = kill_at_each(lanes, folder, scenario, point, cancel=True)
+    series = kill_at_each(lanes, folder, scenario, point, stride, cancel=True)
     count_deaths(series.deaths)
     assert not series.wrong
-    assert series.deaths > 8  # kill points
+    assert series.deaths > 24 // stride // 3  # kill points
 
 
 def test_on_postgres_it_is_never_a_half_either(

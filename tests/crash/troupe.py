@@ -39,10 +39,10 @@ class Lane:
 
 
 class Series:
-    """One kill point after the other, until a process has lived past its last commit."""
+    """One kill point after the other, or each so-manieth, until a process has lived past its last commit."""
 
-    def __init__(self, least: int) -> None:
-        self._points = itertools.count(1)
+    def __init__(self, least: int, begin: int = 1, stride: int = 1) -> None:
+        self._points = itertools.count(begin, stride)
         self._least = least
         self._survived = False
         self._lock = threading.Lock()

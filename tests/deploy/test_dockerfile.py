@@ -83,7 +83,7 @@ def test_requirements_are_hashed_and_name_no_index() -> None:
 
 def test_make_lock_writes_them() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"uv export .*--extra postgres --extra redis -o requirements/fleet\.txt", makefile)
+    assert re.search(r"uv export .*--extra postgres --extra redis --extra models -o requirements/fleet\.txt", makefile)
 
 
 def test_the_images_of_compose_are_pinned() -> None:

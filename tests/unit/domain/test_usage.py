@@ -72,9 +72,9 @@ def test_usage_adds_up_in_any_order(a: Usage, b: Usage, c: Usage) -> None:
 
 
 def test_every_field_of_usage_is_added() -> None:
-    one, two = Usage(1, 10, 100, 1_000, 10_000), Usage(2, 20, 200, 2_000, 20_000)
-    assert one + two == Usage(3, 30, 300, 3_000, 30_000)
-    assert len(msgspec.structs.fields(Usage)) == 5
+    one, two = Usage(1, 10, 100, 1_000, 10_000, 100_000), Usage(2, 20, 200, 2_000, 20_000, 200_000)
+    assert one + two == Usage(3, 30, 300, 3_000, 30_000, 300_000)
+    assert len(msgspec.structs.fields(Usage)) == 6
 
 
 def test_tokens_are_those_of_input_and_output() -> None:
