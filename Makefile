@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 TREES := $(foreach tree,src examples bench tests,$(if $(shell find $(tree) -name '*.py' 2>/dev/null | head -n 1),$(tree)))
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak and not live"
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not soak and not live"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ help:  ## print this list
 demo: $(VENV)/run.stamp  ## play the retail example on SQLite: no key, no server
 	@$(BIN)/python -m examples.retail.demo
 
-test: $(VENV)/dev.stamp  ## run the tests, two at a time (ARGS="-k word" narrows them)
+test: $(VENV)/dev.stamp  ## run the tests, three at a time (ARGS="-k word" narrows them)
 	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/dev.stamp  ## all that must hold: format, lint, types, floor plan, tests

@@ -64,6 +64,7 @@ clerk = app.agent(
     route="smart",  # callboard.toml says which model that is
     prompt=(data_folder() / "policy.md").read_text(encoding="utf-8"),
     tools=TOOLS,
+    max_output_tokens=1_000,  # what is reserved for each call, and charged for one whose worker died
     limits=Limits(turns=40, tool_calls=40, usd="1.00"),
 )
 
