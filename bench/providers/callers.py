@@ -176,6 +176,8 @@ async def callers(api: str, url: str, held: AsyncExitStack) -> Callers:
 
     sdk, library, reference, base = _parts(api, url)
     whole, streaming = (provide(reference, url=base, api_key=KEY, stream=stream) for stream in (False, True))
+    for ours in (whole, streaming):
+        held.push_async_callback(ours.close)
     app = cb.App(f"providers-{api}")
 
     @app.tool(effect="read")

@@ -171,6 +171,9 @@ class Runtime:
         """Drains the worker and disconnects; runs that have not ended go on elsewhere or later."""
         if self.worker is not None and self.worker.started:
             await self.worker.stop()
+        around = self.services.carried.get(Surroundings)
+        if around is not None:
+            await around.models.close()
         await self.results.close()
         await self.services.stream.close()
         await self.services.bell.close()

@@ -1,6 +1,6 @@
 """Models by name: those that an app has, and those that a provider's adapter is made for when first asked for."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from callboard.domain.errors import InputInvalid
 from callboard.models.model import Model
@@ -24,6 +24,7 @@ class Models:
     ) -> None:
         self._models = dict(named)
         self._provide = provide
+        self._made: list[Model] = []
         self.rests: dict[str, float] = {}
         self._known = sorted({*named, *configured})
 
@@ -52,4 +53,12 @@ class Models:
         if found is None:
             self.check(name)
             found = self._models[name] = self._provide(name)
+            self._made.append(found)
         return found
+
+    async def close(self) -> None:
+        """Lets go of the connections of those that were made here; whoever handed one in closes it."""
+        for model in self._made:
+            close: Callable[[], Awaitable[object]] | None = getattr(model, "close", None)
+            if close is not None:
+                await close()
