@@ -1,9 +1,13 @@
 """Models by name: those that an app has, and those that a provider's adapter is made for when first asked for."""
 
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from callboard.domain.errors import InputInvalid
+from callboard.domain.words import words
 from callboard.models.model import Model
+
+_log = logging.getLogger("callboard.models")
 
 
 class Models:
@@ -57,8 +61,12 @@ class Models:
         return found
 
     async def close(self) -> None:
-        """Lets go of the connections of those that were made here; whoever handed one in closes it."""
+        """Lets go of the connections of those that were made here; whoever handed one in closes it. One that fails in
+        that is logged: what is closed after it must be closed all the same."""
         for model in self._made:
             close: Callable[[], Awaitable[object]] | None = getattr(model, "close", None)
-            if close is not None:
-                await close()
+            try:
+                if close is not None:
+                    await close()
+            except Exception as error:
+                _log.warning("%s could not be closed: %s", model.name, words(error))

@@ -39,6 +39,20 @@ async def test_what_was_made_here_is_closed_and_what_was_handed_in_is_not() -> N
     assert (made.open, given.open) == (False, True)
 
 
+async def test_one_that_cannot_be_closed_leaves_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(Held):
+        async def close(self) -> None:
+            raise ConnectionError("gone")
+
+    made = {"stuck": Stuck(), "held": Held()}
+    models = Models({}, made.__getitem__, list(made))
+    for name in made:
+        models.get(name)
+    await models.close()
+    assert not made["held"].open
+    assert "gone" in caplog.text
+
+
 async def test_a_runtime_that_closes_lets_go_of_the_models_that_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Held()
 

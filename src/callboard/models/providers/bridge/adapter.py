@@ -9,7 +9,7 @@ import msgspec
 from callboard.domain.errors import CallboardError
 from callboard.domain.kinds import ErrorKind
 from callboard.models.info import ModelInfo
-from callboard.models.model import ModelRequest, ModelResponse, StreamPart
+from callboard.models.model import ModelRequest, StreamPart
 from callboard.models.providers.bridge.provider import Account, Provider
 from callboard.models.reply import deltas
 
@@ -45,10 +45,6 @@ class Adapter:
         if self.streams and (asking := self._opened()) is not None:
             return asking.stream(request)
         return self._first(request)
-
-    async def ask_whole(self, request: ModelRequest) -> ModelResponse:
-        """Ask for the answer in one piece. Raises ModelFailed as `stream` does."""
-        return await (await self._ready()).whole(request)
 
     async def close(self) -> None:
         """Let go of all connections. The next request opens new ones."""
