@@ -4,7 +4,6 @@ What an effect does and may do is said in `effect.py`; here it is executed, repe
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable
 from typing import Any
 
@@ -14,11 +13,12 @@ from callboard.domain.budget import Amount, Refusal
 from callboard.domain.codec import clean, encode
 from callboard.domain.errors import Failure, StepFailed, TimedOut, Unencodable
 from callboard.domain.event import Event, EventKind
-from callboard.domain.kinds import ErrorKind, ErrorRecord
+from callboard.domain.kinds import ErrorKind
 from callboard.domain.partial import Partial, revived
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
 from callboard.domain.words import words
+from callboard.engine.attempts import failures, key_at, reserved_by, retry_body, spent_by
 from callboard.engine.branch import Branch
 from callboard.engine.effect import Attempt, Effect, Guard, Outcome
 from callboard.engine.executing import Executing
@@ -53,14 +53,14 @@ class Call(Request):
         """The reservation of the attempt in flight, or of the one that a process before left open."""
         if self._owed is not None:
             return self._owed
-        return _reserved(move.intents[-1:]) if type(move) is Open else NOTHING
+        return reserved_by(move.intents[-1:]) if type(move) is Open else NOTHING
 
     def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded result."""
         event = move.event
         if event.kind is not EventKind.DONE:
             raise raised(branch, event, begun=self.begun(move))
-        lost = _reserved(move.lost) + _spent(move.retries) if move.lost or move.retries else NOTHING
+        lost = reserved_by(move.lost) + spent_by(move.retries) if move.lost or move.retries else NOTHING
         return self._value(decode_done(event.body).result, event, lost)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
@@ -72,8 +72,8 @@ class Call(Request):
         if effect.tool is not None:
             await self.pause(branch)
         intents = move.intents if type(move) is Open else ()
-        lost = _reserved(move.lost + intents) + _spent(move.retries)
-        charge = _reserved(intents[-1:])  # the ones before were charged when they were repeated
+        lost = reserved_by(move.lost + intents) + spent_by(move.retries)
+        charge = reserved_by(intents[-1:])  # the ones before were charged when they were repeated
         attempt.spent, attempt.resumed = lost, type(move) is Open
         doubt = type(move) is Open or bool(move.retries)
         if move.retries:
@@ -153,7 +153,7 @@ class Call(Request):
     async def retry(self, attempt: Attempt, failure: Failure, wait: float, spent: Usage = NOTHING) -> Event:
         """Journals that an attempt failed and when the next one is due, and makes the attempt the next one."""
         due = self.execution.services.clock.now() + wait
-        body = encode(_retry_body(attempt, failure, due, spent))
+        body = encode(retry_body(attempt, failure, due, spent))
         extras = self._settling(attempt, spent)
         attempt.failures.append(failure.record())
         attempt.number += 1
@@ -285,7 +285,7 @@ class Call(Request):
         """A retry that comes soon, and later the longer it has waited."""
         at = self.execution.services.clock.now() if now is None else now
         waited = sum(1 for each in attempt.failures if each.kind == failure.kind)
-        return _retry_body(attempt, failure, at + min(0.05 * 2**waited, _LONGEST_QUEUE), charge)
+        return retry_body(attempt, failure, at + min(0.05 * 2**waited, _LONGEST_QUEUE), charge)
 
     def _holds(self, attempt: Attempt) -> bool:
         return attempt.reservation is not None and bool(attempt.reservation.charges)
@@ -349,45 +349,6 @@ class Call(Request):
 
     async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
-
-
-def key_at(execution: Executing, place: str) -> str:
-    """The idempotency key of the effect at a place of a run."""
-    base = execution.base  # a run that began anew uses its places again, but never its keys
-    place_digest = hashlib.blake2b((f"{base}!{place}" if base else place).encode(), digest_size=8).hexdigest()
-    return f"{execution.run.id}-{place_digest}"
-
-
-def _reserved(intents: tuple[Event, ...]) -> Usage:
-    """What the intents had reserved, together."""
-    total = NOTHING
-    for intent in intents:
-        body = intent.value()
-        if "reserved" in body:
-            total += msgspec.convert(body["reserved"], Usage)
-    return total
-
-
-def _retry_body(attempt: Attempt, failure: Failure, due: float, spent: Usage) -> dict[str, Any]:
-    body: dict[str, Any] = {"attempt": attempt.number, "due": due, "error": failure.record()}
-    if spent != NOTHING:
-        body["spent"] = spent
-    return body
-
-
-def failures(retries: tuple[Event, ...]) -> list[ErrorRecord]:
-    """Why the attempts before failed, oldest first."""
-    return [msgspec.convert(retry.value()["error"], ErrorRecord) for retry in retries]
-
-
-def _spent(retries: tuple[Event, ...]) -> Usage:
-    """What the failed attempts cost, together."""
-    total = NOTHING
-    for retry in retries:
-        body = retry.value()
-        if "spent" in body:
-            total += msgspec.convert(body["spent"], Usage)
-    return total
 
 
 def _amount(usage: Usage, millis: int) -> Amount:

@@ -13,8 +13,9 @@ import msgspec
 from callboard.domain.codec import encode
 from callboard.domain.errors import Failure, UnknownOutcome
 from callboard.domain.event import EventKind
+from callboard.engine.attempts import failures
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Call, failures
+from callboard.engine.calls import Call
 from callboard.engine.effect import Attempt, Finding
 from callboard.engine.replay import Move, New, Open
 from callboard.engine.request import last_intent

@@ -15,8 +15,9 @@ from callboard.domain.errors import Abandoned, CompensationFailed, Failure, Flow
 from callboard.domain.retry import NEVER, Retry
 from callboard.domain.suspension import Cancelled
 from callboard.domain.words import words
+from callboard.engine.attempts import key_at
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Call, key_at
+from callboard.engine.calls import Call
 from callboard.engine.effect import Attempt, Effect, Guard
 from callboard.engine.executing import Executing
 from callboard.engine.shape import returned

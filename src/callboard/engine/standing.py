@@ -6,8 +6,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from callboard.domain.run import Run
+from callboard.engine.attempts import key_at
 from callboard.engine.branch import Branch, Scope
-from callboard.engine.calls import key_at
 from callboard.engine.clock import Clock
 from callboard.engine.executing import Executing
 from callboard.streams.stream import Chunk

@@ -11,8 +11,9 @@ from callboard.domain.errors import CompensationFailed, Failure
 from callboard.domain.event import EventKind
 from callboard.domain.kinds import ErrorKind
 from callboard.domain.retry import Retry
+from callboard.engine.attempts import failures
 from callboard.engine.branch import Branch
-from callboard.engine.calls import Call, failures
+from callboard.engine.calls import Call
 from callboard.engine.effect import Attempt, Effect, Guard
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, New, Open
