@@ -90,10 +90,11 @@ class Troupe:
             self._calm[scenario] = folder
         return self._calm[scenario]
 
-    def kill_at_each(self, scenario: str, point: Point) -> Series:
-        """Plays the scenario again and again, killed around its first commit, its second, and so on to its last."""
+    def kill_at_each(self, scenario: str, point: Point, *, begin: int = 1, stride: int = 1) -> Series:
+        """Plays the scenario again and again, killed around its first commit, its second, and so on to its last; or
+        only around each so-manieth, from one on."""
         calm = self.calm(scenario)
-        series = Series(report_of(calm).commits)
+        series = Series(report_of(calm).commits, begin, stride)
 
         def work(lane: Lane) -> None:
             while (nth := series.next()) is not None:

@@ -8,9 +8,15 @@ import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from tests.acceptance.cli.server import Done, Order
+
+ROOT = Path(__file__).resolve().parents[3]
 COMMAND = (sys.executable, "-m", "callboard.apps.cli")
 
 
@@ -50,11 +56,10 @@ class Desk:
 
     def __call__(self, *args: str, expect: int | None = 0) -> "subprocess.CompletedProcess[str]":
         """Runs the command to its end and checks how it exits."""
-        with self.begin(*args) as process:
-            out, err = process.communicate(timeout=60)
-        assert expect is None or process.returncode == expect, f"{process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err
-        return subprocess.CompletedProcess(args, process.returncode, out, err)
+        done = _forked(Order(args, str(self.folder), self.environment))
+        assert expect is None or done.code == expect, f"{done.code}\n{done.out}\n{done.err}"
+        assert "Traceback" not in done.err
+        return subprocess.CompletedProcess(args, done.code, done.out, done.err)
 
     def run(self, *args: str, flow: str = "flow", expect: int = 0) -> list[dict[str, Any]]:
         """`callboard run` over `in.jsonl`; returns the lines of `out.jsonl`."""
@@ -113,6 +118,22 @@ async def flow(ctx: cb.Context, ticket: Ticket) -> dict:
 def tickets(count: int) -> list[dict[str, str]]:
     """Inputs `t1`, `t2` and so on."""
     return [{"id": f"t{number}"} for number in range(1, count + 1)]
+
+
+@cache
+def _server() -> "subprocess.Popen[bytes]":
+    """One for each process that runs tests; it ends with its standard input."""
+    command = [sys.executable, "-m", "tests.acceptance.cli.server"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _forked(order: Order) -> Done:
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(msgspec.json.encode(order) + b"\n")
+    server.stdin.flush()
+    return msgspec.json.decode(server.stdout.readline(), type=Done)
 
 
 def _text(value: Any) -> str:
