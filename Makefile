@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet
 TREES := $(foreach tree,src examples bench tests,$(if $(shell find $(tree) -name '*.py' 2>/dev/null | head -n 1),$(tree)))
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadgroup -m "not soak and not live"
+PYTEST := $(BIN)/python -m pytest -n 3 -m "not soak and not live"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
@@ -14,13 +14,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/run.stamp  ## play the retail example on SQLite: no key, no server
+demo: $(VENV)/run.stamp  ## play the retail example on SQLite, then show it: no key, no server
 	@$(BIN)/python -m examples.retail.demo
 
-test: $(VENV)/dev.stamp  ## run the tests, three at a time (ARGS="-k word" narrows them)
+test: $(VENV)/browser.stamp  ## run the tests, three at a time (ARGS="-k word" narrows them)
 	@$(PYTEST) $(ARGS)
 
-check: $(VENV)/dev.stamp  ## all that must hold: format, lint, types, floor plan, tests
+check: $(VENV)/browser.stamp  ## all that must hold: format, lint, types, floor plan, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TREES)
@@ -38,10 +38,10 @@ docs: $(VENV)/dev.stamp  ## run what the documentation promises, and the house r
 
 lock: $(BIN)/uv  ## resolve anew and rewrite requirements/
 	$(BIN)/uv lock --quiet --upgrade --python $(BIN)/python
-	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups -o requirements/run.txt
-	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups --extra postgres --extra redis --extra models -o requirements/fleet.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups --extra gateway -o requirements/run.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --no-default-groups --extra gateway --extra telemetry --extra postgres --extra redis --extra models -o requirements/fleet.txt
 	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --only-group build -o requirements/build.txt
-	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --group dev --extra postgres --extra redis --extra models -o requirements/dev.txt
+	$(BIN)/uv export --quiet --frozen --no-header --no-emit-project --group dev --extra gateway --extra telemetry --extra postgres --extra redis --extra models -o requirements/dev.txt
 
 clean:  ## remove caches and build output; .venv stays
 	rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -63,6 +63,11 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@$(PIP) --require-hashes -r $<
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(VENV)/run.stamp $@
+
+# Tests in a browser need one. Where none can be had they are skipped, so this never fails.
+$(VENV)/browser.stamp: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.servers.browser
+	@touch $@
 
 $(BIN)/uv: | $(BIN)/python
 	@$(PIP) uv

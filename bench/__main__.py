@@ -22,8 +22,11 @@ from bench import (
     resume,
     steps,
     takeover,
+    telling,
     waiting,
 )
+from bench.doors import measuring as doors
+from bench.doors import pages
 from bench.figure import GOALS, Figure
 from bench.places.place import Place
 from bench.places.sqlite import sqlite_place
@@ -43,6 +46,9 @@ WORKLOADS: dict[str, Measure] = {
     "w9": agent_loop.measure,
     "w10": providers.measure,
     "w11": resume.measure,
+    "w12": telling.measure,
+    "doors": doors.measure,
+    "pages": pages.measure,
 }
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bench.doors import rows as doors
 from bench.providers import rows
 
 
@@ -90,4 +91,11 @@ GOALS: Sequence[Goal] = (
     Goal("w10_first_added", "time that we add until the first words", "ms", _LESS, 2.0),
     *(Goal(key, what, unit, _LESS) for key, what, unit in rows.named()),
     Goal("w11", "resuming a run of 1,000 recorded steps of 1 KB, per step", "µs", _LESS, 6.0, 6.0),
+    Goal("w12_runs", "processor time that telemetry adds to runs that ask a provider over HTTP", "%", _LESS, 5.0, 5.0),
+    Goal("w12_agents", "and to tasks of the retail clerk, whose model is scripted", "%", _LESS),
+    Goal("w12_steps", "and to runs of 20 steps that do nothing", "%", _LESS),
+    *(
+        Goal(each.key, each.what, each.unit, _MORE if each.more else _LESS, each.sqlite, each.postgres, each.of_floor)
+        for each in doors.ROWS
+    ),
 )

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from bench.providers.wire import answers
+from bench.providers.wire import TOOLS, answers
 
 _END = b"\r\n\r\n"
 
@@ -28,7 +28,10 @@ class Answering(asyncio.Protocol):
                 return
             body, path = self._got[end:stop], head.split(b" ", 2)[1].partition(b"?")[0].decode()
             self._got = self._got[stop:]
-            streamed = b'"stream":true' in body.replace(b" ", b"")
+            asked = body.replace(b" ", b"")
+            streamed = b'"stream":true' in asked
+            if b'"role":"tool"' in asked:
+                path = path.removeprefix(TOOLS)
             self._out.write(self._ready[path, streamed])
 
 

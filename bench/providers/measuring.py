@@ -35,7 +35,7 @@ async def measure(place: Place) -> dict[str, Figure]:
         return {}
     figures: dict[str, Figure] = {}
     added: dict[str, list[float]] = defaultdict(list)
-    async with _answering() as url:
+    async with answering() as url:
         for api in APIS:
             async with AsyncExitStack() as held:
                 samples = await _sampled(dict(await callers(api, url, held)))
@@ -89,7 +89,7 @@ async def _firsts(caller: Caller) -> float:
 
 
 @asynccontextmanager
-async def _answering() -> AsyncIterator[str]:
+async def answering() -> AsyncIterator[str]:
     """The URL of a provider in another process, so that its work is not counted as ours."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(

@@ -7,6 +7,7 @@ from typing import Any
 CHUNKS = 200
 WORDS = [f"word{number:03} " for number in range(CHUNKS)]
 TEXT = "".join(WORDS)
+TOOLS = "/tools"  # a path that begins so is answered with a tool's call until there is a tool's result
 
 _CHAT = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "gpt-4o", "service_tier": "default"}
 _CHAT_USAGE = {
@@ -38,6 +39,7 @@ def answers() -> dict[tuple[str, bool], tuple[str, Sequence[bytes]]]:
     """By path and by whether it is streamed: the content type, and the pieces in which it is sent."""
     return {
         ("/v1/chat/completions", False): ("application/json", [_json(_chat())]),
+        (f"{TOOLS}/v1/chat/completions", False): ("application/json", [_json(_tool_call())]),
         ("/v1/chat/completions", True): ("text/event-stream", [*_events(_chat_chunks()), b"data: [DONE]\n\n"]),
         ("/v1/messages", False): ("application/json", [_json(_message())]),
         ("/v1/messages", True): ("text/event-stream", [*_named_events(_message_events())]),
@@ -47,6 +49,14 @@ def answers() -> dict[tuple[str, bool], tuple[str, Sequence[bytes]]]:
 def _chat() -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": TEXT, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return {**_CHAT, "object": "chat.completion", "choices": [choice], "usage": _CHAT_USAGE}
+
+
+def _tool_call() -> dict[str, Any]:
+    function = {"name": "weather", "arguments": '{"city":"Paris"}'}
+    call = {"id": "call_1", "type": "function", "function": function}
+    message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "tool_calls"}
     return {**_CHAT, "object": "chat.completion", "choices": [choice], "usage": _CHAT_USAGE}
 
 

@@ -1,6 +1,7 @@
 """The demo: several worker processes on one SQLite file, one of them killed in mid-flight, and nothing lost.
 
-Every figure it prints is counted afterwards, from the shop's own ledger of effects and from the journal.
+Every figure it prints is counted afterwards, from the shop's own ledger of effects and from the journal. Then a few
+runs go wrong on order, and at a terminal the console shows them all.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,33 +20,44 @@ from typing import Any
 import callboard
 from callboard import RunStatus, Runtime
 from examples.retail import app, handle
-from examples.retail.report import Report, show
+from examples.retail.report import Report, show, show_scenes
+from examples.retail.scenes import perform, set_budgets
 from examples.retail.shop import Shop, data_folder
 
 FOLDER = Path(".callboard-demo")
+STORE = f"sqlite:///{FOLDER}/callboard.db"
 WORKERS = 3
 ROUNDS = 6  # how often each task is played
+_CONSOLE = ("-m", "callboard.apps.cli", "dev", "examples.retail", "--no-reload", "--store", STORE)
 LATENCY = "0.03"  # seconds that the scripted model takes to answer, so that there is something to interrupt
 
 
 def main() -> None:
-    """Plays the demo and exits with 1 if anything was lost, doubled or wrong."""
+    """Plays the demo and exits with 1 if anything was lost, doubled or wrong; at a terminal, after Ctrl-C."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     print(f"{WORKERS} workers on {FOLDER}/callboard.db, no key, no server; the model is scripted.")
     report = asyncio.run(play())
     show(report)
-    sys.exit(0 if report.sound else 1)
+    if not report.sound:
+        sys.exit(1)
+    print("\nnow a few runs that go wrong on order, beside those 240 ...", flush=True)
+    show_scenes(asyncio.run(perform(STORE, next(iter(_tasks().values())), FOLDER / "workers.log")))
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print("\nthe console, with all of this in it, until Ctrl-C:", flush=True)
+        # In the place of this process, so that Ctrl-C and the exit code are the server's own.
+        os.execv(sys.executable, [sys.executable, *_CONSOLE, "--port", _port()])  # noqa: S606 - a fixed command
+    print(f"\nthe console shows all of this: .venv/bin/callboard dev examples.retail --store {STORE}")
 
 
 async def play() -> Report:
     """Starts runs and workers, kills one worker, waits for the rest, and counts."""
-    store = f"sqlite:///{FOLDER}/callboard.db"
     tasks = _tasks()
-    begun = time.monotonic()
-    async with callboard.open(app, store, worker=False) as rt:
+    async with callboard.open(app, STORE, worker=False) as rt:
+        await set_budgets(rt)
+        begun = time.monotonic()
         handles = [await rt.start(handle, task, key=key) for key, task in tasks.items()]
-        workers = [_worker(store) for _ in range(WORKERS)]
+        workers = [_worker(STORE) for _ in range(WORKERS)]
         try:
             victim = await _kill_one(rt, workers, len(handles))
             await _all_ended(rt, len(handles))
@@ -111,6 +124,12 @@ async def _count(rt: Runtime, run_ids: list[str], tasks: list[Any], in_hand: int
         known = {"task_id": task["id"], "answers": answers, "final_hash": task["final_hash"]}
         report.right += outcome.output == known
     return report
+
+
+def _port() -> str:
+    """The usual one, or any other where something answers there."""
+    with socket.socket() as probe:
+        return "8400" if probe.connect_ex(("127.0.0.1", 8400)) else "0"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from callboard import RunStatus
 from callboard.domain.usage import NOTHING, Usage, dollars
 from examples.retail.rules import ONCE
 
@@ -89,3 +90,9 @@ def show(report: Report) -> None:
     console.print(f"  .venv/bin/callboard runs events {run_id} {store}", soft_wrap=True)
     console.print("  README.md, then examples/retail/desk.py: the flow and the agent that you just saw", soft_wrap=True)
     console.print("sound: nothing lost, nothing doubled" if report.sound else "NOT SOUND: please report this")
+
+
+def show_scenes(scenes: list[tuple[str, RunStatus, str]]) -> None:
+    """Prints the runs that are there to be looked at, and how they stand."""
+    for run_id, status, about in scenes:
+        print(f"  {run_id}  {status:<10} {about}")

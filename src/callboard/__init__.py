@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from callboard.agents.progress import Progress
     from callboard.agents.stops import Stop, after_tool, unsure, when_said
     from callboard.domain.attempted import Failed, Ok
+    from callboard.domain.chat import Chat
     from callboard.domain.errors import (
         CallboardError,
         CompensationFailed,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from callboard.resilience.upstream import Upstream
     from callboard.runtime import Runtime, open
     from callboard.settings import Settings
+    from callboard.telemetry.current import traceparent
     from callboard.tools import (
         Applied,
         IdempotencyKey,
@@ -60,6 +62,7 @@ __all__ = [
     "CallboardError",
     "Cancelled",
     "Candidate",
+    "Chat",
     "Compaction",
     "CompensationFailed",
     "Context",
@@ -98,6 +101,7 @@ __all__ = [
     "fail",
     "open",
     "retry",
+    "traceparent",
     "unsure",
     "use",
     "when_said",
@@ -112,6 +116,7 @@ _HOMES = {
     "CallboardError": "callboard.domain.errors",
     "Cancelled": "callboard.domain.suspension",
     "Candidate": "callboard.models",
+    "Chat": "callboard.domain.chat",
     "Compaction": "callboard.agents.compaction",
     "CompensationFailed": "callboard.domain.errors",
     "Context": "callboard.engine.context",
@@ -150,6 +155,7 @@ _HOMES = {
     "fail": "callboard.agents.handling",
     "open": "callboard.runtime",
     "retry": "callboard.agents.handling",
+    "traceparent": "callboard.telemetry.current",
     "unsure": "callboard.agents.stops",
     "use": "callboard.agents.handling",
     "when_said": "callboard.agents.stops",

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from callboard.domain.errors import InputInvalid
 
 DEFAULT_STORE = "sqlite:///callboard.db"
+_PARTS = ("engine", "gateway", "telemetry")
+_HIDDEN = "(set)"  # stands in for a secret wherever settings are shown
 
 
 def _positive(name: str, value: float) -> None:
@@ -66,6 +69,128 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the HTTP doors behave. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        secret: from which keys of all doors are derived: the same in each process. Beside a SQLite store one is made
+            and kept in a file; elsewhere it must be given.
+        public_url: where clients reach this, such as `https://agents.example.com`; cookies are then secure.
+        proxies: addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed.
+        origins: web origins that may call the API from a browser; none by default.
+        body: the largest request body.
+        header_time: how long a client may take to send a request's head, and its body between two pieces.
+        heartbeat: how often a silent stream says that it lives.
+        requests: how many requests one process has in hand at a time; more are refused at once. Streams and waits for a
+            result are not counted.
+        streams: how many streams one process keeps open.
+        backlog: how much may wait for one slow reader before it is let go of, in bytes.
+        limit: requests a second of one key or person; 0 for no limit. Twice that may come at once.
+        tenant_limit: requests a second of one tenant; 0 for no limit.
+        start_limit: starts a second of one tenant; 0 for no limit.
+        route_limits: requests a second of one tenant to one route, as `/v1/runs/batch=2`; the route as the OpenAPI
+            document names it. None by default.
+        oidc_issuer: whose tokens are taken; empty for none.
+        oidc_audience: for whom they must be made.
+        oidc_keys: where the issuer's keys are, if its discovery document is not to be asked.
+        oidc_roles: the claim that names roles; `roles` by default.
+        oidc_tenant: the claim that names the tenant; empty when tokens belong to the settings' tenant.
+        login_time: how long a person stays logged in to the console.
+        webhook_hosts: hosts that webhooks may reach though their addresses are private, such as `hooks.internal`.
+    """
+
+    secret: str = ""
+    public_url: str = ""
+    proxies: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    body: int = 16 * 1024 * 1024
+    header_time: float = 15.0
+    heartbeat: float = 15.0
+    requests: int = 1_000
+    streams: int = 5_000
+    backlog: int = 1024 * 1024
+    limit: float = 200.0
+    tenant_limit: float = 2_000.0
+    start_limit: float = 1_000.0
+    route_limits: tuple[str, ...] = ()
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_keys: str = ""
+    oidc_roles: str = "roles"
+    oidc_tenant: str = ""
+    login_time: float = 12 * 3_600.0
+    webhook_hosts: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return _repr(self, secret=_HIDDEN if self.secret else "")
+
+    @property
+    def routes(self) -> dict[str, float]:
+        """Requests a second by route, as `route_limits` say."""
+        return dict(_route_limit(each) for each in self.route_limits)
+
+    def __post_init__(self) -> None:
+        for name in ("body", "header_time", "heartbeat", "requests", "streams", "backlog", "login_time"):
+            _positive(name, getattr(self, name))
+        for each in self.route_limits:
+            _route_limit(each)
+        if self.oidc_issuer and not self.oidc_audience:
+            raise InputInvalid(
+                "oidc_audience='' is empty",
+                why=f"any token of {self.oidc_issuer}, whoever it was made for, would be taken",
+                remedy="name the audience that tokens for this deployment carry",
+            )
+
+
+def _route_limit(text: str) -> tuple[str, float]:
+    route, _, rate = text.rpartition("=")
+    try:
+        found = float(rate)
+    except ValueError:
+        found = 0.0
+    if not route.startswith("/") or not 0 < found < float("inf"):
+        raise InputInvalid(
+            f"route_limits={text!r} names no route and rate",
+            remedy="write them as /v1/runs/batch=2, a comma between two",
+        )
+    return route, found
+
+
+class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told to the outside, and to whom.
+
+    Attributes:
+        endpoint: an OTLP/HTTP collector, such as `http://collector:4318`; or `jaeger` or `langfuse` for the address
+            that each documents, `jaeger=http://host:4318` for another; empty for none.
+        headers: headers for it, as `name=value`; never shown.
+        service: how this process calls itself.
+        content: whether prompts, answers, arguments and results are told: `off`, `on`, `redacted`.
+        sample: the share of runs that is told, between 0 and 1. Failed and expensive runs always are.
+        expensive: a run that cost more than so many dollars is always told.
+        slow: and one that took longer than so many seconds; 0 for none.
+        log: how a process logs: `text` or `json`.
+    """
+
+    endpoint: str = ""
+    headers: tuple[str, ...] = ()
+    service: str = "callboard"
+    content: str = "off"
+    sample: float = 1.0
+    expensive: float = 1.0
+    slow: float = 0.0
+    log: str = "text"
+
+    def __repr__(self) -> str:
+        return _repr(self, headers=_named(self.headers), endpoint=without_password(self.endpoint))
+
+    def __post_init__(self) -> None:
+        for name, known in (("content", ("off", "on", "redacted")), ("log", ("text", "json"))):
+            if getattr(self, name) not in known:
+                raise InputInvalid(f"{name}={getattr(self, name)!r} is unknown", remedy=f"use {', '.join(known)}")
+        if not 0 <= self.sample <= 1:
+            raise InputInvalid(f"sample={self.sample!r} is no share", remedy="use a number between 0 and 1")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All options.
 
@@ -89,6 +214,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config: str = ""
     listen: str = ""
     engine: EngineSettings = EngineSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    def __repr__(self) -> str:
+        return _repr(
+            self, store=self.place, dispatch=without_password(self.dispatch), direct=without_password(self.direct)
+        )
 
     @property
     def file(self) -> str | None:
@@ -116,26 +248,56 @@ def without_password(url: str) -> str:
     return f"{scheme}{found}{login.partition(':')[0]}{at}{address}"
 
 
+def masked(settings: Settings) -> dict[str, Any]:
+    """All options by name, parts as dicts, to be shown: secrets as `(set)`, URLs without passwords and options."""
+    gateway, telemetry = settings.gateway, settings.telemetry
+    found = msgspec.structs.asdict(settings)
+    for name in ("store", "dispatch", "direct"):
+        found[name] = without_password(found[name])
+    found["engine"] = msgspec.structs.asdict(settings.engine)
+    found["gateway"] = msgspec.structs.asdict(gateway) | {"secret": _HIDDEN if gateway.secret else ""}
+    hidden = {"headers": _named(telemetry.headers), "endpoint": without_password(telemetry.endpoint)}
+    found["telemetry"] = msgspec.structs.asdict(telemetry) | hidden
+    return found
+
+
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings that the environment names: each option as `CALLBOARD_<OPTION>`, labels with commas between
-    them. Raises InputInvalid, naming the variable."""
+    """The settings that the environment names: each option as `CALLBOARD_<OPTION>`, those of the doors as
+    `CALLBOARD_GATEWAY_<OPTION>` and of telemetry as `CALLBOARD_TELEMETRY_<OPTION>`; lists with commas between their
+    parts. Raises InputInvalid, naming the variable."""
     env = os.environ if environ is None else environ
-    found: dict[str, float | int] = {}
-    for field in msgspec.structs.fields(EngineSettings):
-        name = f"CALLBOARD_{field.name.upper()}"
-        if name in env:
-            found[field.name] = _number(name, env[name], whole=field.type is int)
     return Settings(
-        store=env.get("CALLBOARD_STORE", DEFAULT_STORE),
-        tenant=env.get("CALLBOARD_TENANT", "default"),
-        dispatch=env.get("CALLBOARD_DISPATCH", ""),
-        direct=env.get("CALLBOARD_DIRECT", ""),
-        namespace=env.get("CALLBOARD_NAMESPACE", ""),
-        labels=tuple(each.strip() for each in env.get("CALLBOARD_LABELS", "").split(",") if each.strip()),
-        config=env.get("CALLBOARD_CONFIG", ""),
-        listen=env.get("CALLBOARD_LISTEN", ""),
-        engine=EngineSettings(**found),  # type: ignore[arg-type]
+        **_read(Settings, "CALLBOARD_", env),
+        engine=EngineSettings(**_read(EngineSettings, "CALLBOARD_", env)),
+        gateway=GatewaySettings(**_read(GatewaySettings, "CALLBOARD_GATEWAY_", env)),
+        telemetry=TelemetrySettings(**_read(TelemetrySettings, "CALLBOARD_TELEMETRY_", env)),
     )
+
+
+def _read(kind: type[msgspec.Struct], prefix: str, env: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        name = f"{prefix}{field.name.upper()}"
+        if name not in env or field.name in _PARTS:
+            continue
+        text = env[name]
+        if field.type is str:
+            found[field.name] = text
+        elif field.type == tuple[str, ...]:
+            found[field.name] = tuple(each.strip() for each in text.split(",") if each.strip())
+        else:
+            found[field.name] = _number(name, text, whole=field.type is int)
+    return found
+
+
+def _named(headers: tuple[str, ...]) -> tuple[str, ...]:
+    """Headers with their values hidden."""
+    return tuple(f"{each.partition('=')[0].strip()}={_HIDDEN}" for each in headers)
+
+
+def _repr(value: msgspec.Struct, **shown: Any) -> str:
+    facts = msgspec.structs.asdict(value) | shown
+    return f"{type(value).__name__}({', '.join(f'{name}={each!r}' for name, each in facts.items())})"
 
 
 def _number(name: str, text: str, *, whole: bool) -> float | int:

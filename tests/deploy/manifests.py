@@ -31,9 +31,9 @@ def of_kind(kind: str) -> list[Document]:
     return [document for _, document in documents() if document["kind"] == kind]
 
 
-def the(kind: str) -> Document:
-    """The one document of a kind."""
-    (found,) = of_kind(kind)
+def the(kind: str, name: str = "") -> Document:
+    """The one document of a kind, or the one of that name."""
+    (found,) = [each for each in of_kind(kind) if name in ("", each["metadata"]["name"])]
     return found
 
 
@@ -44,8 +44,17 @@ def compose() -> Document:
 
 
 def worker() -> Document:
-    """The container of the Deployment."""
-    (container,) = the("Deployment")["spec"]["template"]["spec"]["containers"]
+    """The container of the workers."""
+    return _container("callboard-worker")
+
+
+def gateway() -> Document:
+    """The container of the doors."""
+    return _container("callboard-gateway")
+
+
+def _container(deployment: str) -> Document:
+    (container,) = the("Deployment", deployment)["spec"]["template"]["spec"]["containers"]
     found: Document = container
     return found
 

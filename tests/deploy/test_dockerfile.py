@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.dockerfile import instructions, stages
-from tests.deploy.manifests import DEPLOY, ROOT, compose, of_kind, the
+from tests.deploy.manifests import DEPLOY, ROOT, compose, of_kind
 
 FILES = [pytest.param(DEPLOY / name, id=name) for name in ("Dockerfile", "Dockerfile.app")]
 REQUIREMENTS = ROOT / "requirements" / "fleet.txt"
@@ -43,7 +43,7 @@ def test_what_is_shipped_has_no_tools_and_no_root() -> None:
         "pip uninstall --yes --quiet --root-user-action=ignore pip"
     ]
     assert [each.rest for each in last if each.word == "ENTRYPOINT"] == ['["callboard"]']
-    pods = [each["spec"]["template"]["spec"] for each in (the("Deployment"), *of_kind("Job"))]
+    pods = [each["spec"]["template"]["spec"] for each in (*of_kind("Deployment"), *of_kind("Job"))]
     assert {f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}" for pod in pods} == {user}
 
 

@@ -1,6 +1,7 @@
 """What Kubernetes, KEDA, the Prometheus operator and Compose would refuse is refused here."""
 
 import copy
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
-from tests.deploy.manifests import KUBERNETES, Document, compose, documents, faults, of_kind, the, worker
+from tests.deploy.manifests import KUBERNETES, Document, compose, documents, faults, gateway, of_kind, the, worker
 
+WORKER, GATEWAY = "callboard-worker", "callboard-gateway"
 OURS = {
     "ScaledObject": "scaledobject",
     "TriggerAuthentication": "triggerauthentication",
@@ -30,7 +32,7 @@ def test_kubernetes_knows_every_field(document: Document, version: str) -> None:
 
 
 def test_a_field_that_kubernetes_does_not_know_is_noticed() -> None:
-    wrong = copy.deepcopy(the("Deployment"))
+    wrong = copy.deepcopy(the("Deployment", WORKER))
     wrong["spec"]["template"]["spec"]["terminationGraceSeconds"] = 60
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, kubernetes_validate.latest_version(), strict=True)
@@ -71,16 +73,26 @@ def test_kustomize_builds_it(folder: Path) -> None:
     assert "image: app\n" not in built.stdout, "the image's placeholder was not replaced"
 
 
-def test_names_and_labels_fit_together() -> None:
-    deployment = the("Deployment")
+@pytest.mark.parametrize("name", [WORKER, GATEWAY])
+def test_names_and_labels_fit_together(name: str) -> None:
+    deployment = the("Deployment", name)
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     for selector in (
         deployment["spec"]["selector"],
-        the("PodDisruptionBudget")["spec"]["selector"],
-        the("PodMonitor")["spec"]["selector"],
+        the("PodDisruptionBudget", name)["spec"]["selector"],
+        the("PodMonitor", name)["spec"]["selector"],
         *(each["labelSelector"] for each in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]),
     ):
         assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_what_is_called_and_what_is_scaled_is_there() -> None:
+    service = the("Service")
+    doors = the("Deployment", GATEWAY)["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= doors.items()
+    assert the("NetworkPolicy", GATEWAY)["spec"]["podSelector"]["matchLabels"].items() <= doors.items()
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [port["name"] for port in gateway()["ports"]]
+    deployment = the("Deployment", WORKER)
     for scaled in of_kind("ScaledObject"):
         assert scaled["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     assert "replicas" not in deployment["spec"], "applying it again would undo what scaled it"
@@ -88,13 +100,15 @@ def test_names_and_labels_fit_together() -> None:
 
 def test_every_secret_that_is_read_is_in_the_template() -> None:
     template = {(each["metadata"]["name"], key) for each in of_kind("Secret") for key in each["stringData"]}
-    containers = [worker(), *(job["spec"]["template"]["spec"]["containers"][0] for job in of_kind("Job"))]
+    containers = [worker(), gateway(), *(job["spec"]["template"]["spec"]["containers"][0] for job in of_kind("Job"))]
     read = {
         (ref["name"], ref["key"])
         for container in containers
         for variable in container["env"]
         if (ref := variable["valueFrom"]["secretKeyRef"])
     } | {(ref["name"], ref["key"]) for ref in the("TriggerAuthentication")["spec"]["secretTargetRef"]}
+    for endpoint in the("PodMonitor", GATEWAY)["spec"]["podMetricsEndpoints"]:
+        read.add((endpoint["authorization"]["credentials"]["name"], endpoint["authorization"]["credentials"]["key"]))
     assert read == template
 
 
@@ -102,4 +116,4 @@ def test_no_file_holds_a_secret() -> None:
     for secret in of_kind("Secret"):
         assert set(secret["stringData"].values()) == {""}
     for line in (KUBERNETES.parent / "env.example").read_text(encoding="utf-8").splitlines():
-        assert "PASSWORD" not in line or line.startswith("#") or line.endswith("=")
+        assert not re.search("PASSWORD|SECRET", line) or line.startswith("#") or line.endswith("=")

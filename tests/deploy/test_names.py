@@ -7,18 +7,19 @@ import pytest
 import typer.main
 
 from callboard.apps.cli.program import program
-from callboard.settings import EngineSettings, Settings, from_environment
+from callboard.settings import EngineSettings, GatewaySettings, Settings, TelemetrySettings, from_environment
 from callboard.telemetry.exposition import Exposition, Levels
 from callboard.telemetry.metrics import Metrics
 from tests.deploy.dockerfile import instructions
-from tests.deploy.manifests import DEPLOY, compose, of_kind, the, worker
+from tests.deploy.manifests import DEPLOY, compose, gateway, of_kind, the, worker
 
 COMMANDS = [
     pytest.param(words, id=" ".join(words))
     for words in (
         worker()["args"],
+        gateway()["args"],
         *(job["spec"]["template"]["spec"]["containers"][0]["args"] for job in of_kind("Job")),
-        *(compose()["services"][name]["command"] for name in ("migrate", "worker")),
+        *(compose()["services"][name]["command"] for name in ("migrate", "worker", "gateway")),
     )
 ]
 ADDED_WHEN_SCRAPED = {"namespace", "pod", "job", "instance"}
@@ -43,8 +44,13 @@ def refusal(words: list[str]) -> str:
 
 def settings() -> set[str]:
     """The variables that are read from the environment."""
-    names = [field.name for tree in (Settings, EngineSettings) for field in msgspec.structs.fields(tree)]
-    return {f"CALLBOARD_{name.upper()}" for name in names if name != "engine"}
+    trees = ((Settings, ""), (EngineSettings, ""), (GatewaySettings, "GATEWAY_"), (TelemetrySettings, "TELEMETRY_"))
+    return {
+        f"CALLBOARD_{prefix}{field.name.upper()}"
+        for tree, prefix in trees
+        for field in msgspec.structs.fields(tree)
+        if field.name not in ("engine", "gateway", "telemetry")
+    }
 
 
 def samples() -> dict[str, set[str]]:
@@ -74,11 +80,11 @@ def test_a_command_that_it_does_not_take_is_noticed() -> None:
 def test_every_setting_is_one_that_is_read() -> None:
     services = compose()["services"]
     found = set(the("ConfigMap")["data"])
-    found |= {each["name"] for each in worker()["env"]}
+    found |= {each["name"] for container in (worker(), gateway()) for each in container["env"]}
     found |= {
         each["name"] for job in of_kind("Job") for each in job["spec"]["template"]["spec"]["containers"][0]["env"]
     }
-    found |= {name for service in ("migrate", "worker") for name in services[service]["environment"]}
+    found |= {name for service in ("migrate", "worker", "gateway") for name in services[service]["environment"]}
     found |= {name for each in instructions() for name in re.findall(r"\bCALLBOARD_\w+(?==)", each.rest)}
     found |= set(re.findall(r"\bCALLBOARD_\w+(?==)", (DEPLOY / "postgres" / "pgbouncer.ini").read_text("utf-8")))
     assert found <= settings()
@@ -86,7 +92,8 @@ def test_every_setting_is_one_that_is_read() -> None:
 
 def test_the_values_of_settings_can_be_used() -> None:
     from_environment(the("ConfigMap")["data"])
-    from_environment(compose()["services"]["worker"]["environment"])
+    for name in ("worker", "gateway"):
+        from_environment(compose()["services"][name]["environment"])
 
 
 def test_every_variable_of_compose_is_in_the_example_of_its_environment() -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx2
 import pytest
 
 import callboard as cb
@@ -16,7 +19,7 @@ from callboard.domain.errors import StoreError
 from callboard.runtime import migrate_schema, schema_status
 from callboard.settings import EngineSettings, Settings
 from callboard.store.postgres import PostgresStore
-from tests.deploy.manifests import DEPLOY, of_kind
+from tests.deploy.manifests import DEPLOY, ROOT, gateway, of_kind
 from tests.servers.binaries import NoServer, wheel_postgres
 from tests.servers.postgres import PostgresServer
 
@@ -98,6 +101,42 @@ async def test_each_user_may_do_what_it_is_for(site: Site) -> None:
         async with cb.open(app, settings=Settings(store=site.url("worker"), engine=EngineSettings(sweep=0.1))):
             await run.signal("go")
             assert await run.result() is None
+
+
+async def test_the_gateway_as_it_is_deployed_starts_with_the_doors_log_in(site: Site, tmp_path: Path) -> None:
+    await migrated(site)
+    (tmp_path / "shop.py").write_text("from tests.deploy.test_postgres import app\n")
+    command = ["0" if word in ("8080", "5") else word for word in gateway()["args"]]  # any port, no grace
+    said = tmp_path / "said"
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callboard.apps.cli", *command],
+            cwd=tmp_path,
+            env=os.environ
+            | {"CALLBOARD_STORE": site.url("door"), "CALLBOARD_GATEWAY_SECRET": "s" * 32, "PYTHONPATH": str(ROOT)},
+            stderr=log,
+        )
+    try:
+        async with asyncio.timeout(60):
+            while not (found := re.search(r"http://\S+:(\d+) on ", said.read_text())):
+                assert process.poll() is None, said.read_text()
+                await asyncio.sleep(0.1)
+        key = re.search(r"^cb_\w+$", said.read_text(), re.MULTILINE)
+        assert key is not None
+        headers = {"Authorization": f"Bearer {key[0]}"}
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{found[1]}", headers=headers) as client:
+            assert (await client.get("/readyz")).status_code == 200
+            started = await client.post("/v1/runs", json={"flow": "wait", "input": "one"})
+            assert started.status_code == 201, started.text
+            metrics = await client.get("/metrics")
+            assert metrics.status_code == 200
+            assert "callboard_" in metrics.text
+        async with cb.open(app, settings=Settings(store=site.url("worker"), engine=EngineSettings(sweep=0.1))) as rt:
+            await rt.handle(started.json()["id"]).signal("go")
+            assert await rt.handle(started.json()["id"]).result(20) is None
+    finally:
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 30) == 0, said.read_text()
 
 
 async def test_a_door_sees_one_tenant_and_a_worker_all(site: Site) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from callboard.settings import EngineSettings
-from tests.deploy.manifests import Document, compose, of_kind, option, seconds, the, worker
+from tests.deploy.dockerfile import instructions
+from tests.deploy.manifests import Document, compose, gateway, of_kind, option, seconds, the, worker
 
 PODS = [
     pytest.param(each["spec"]["template"]["spec"], id=each["metadata"]["name"])
@@ -27,7 +28,7 @@ def test_a_pod_keeps_to_the_strictest_standard(pod: Document) -> None:
         assert container["resources"]["limits"]["memory"]
 
 
-@pytest.mark.parametrize("service", ["migrate", "worker"])
+@pytest.mark.parametrize("service", ["migrate", "worker", "gateway"])
 def test_a_service_of_compose_keeps_to_it_too(service: str) -> None:
     found = compose()["services"][service]
     assert found["read_only"] is True
@@ -35,37 +36,54 @@ def test_a_service_of_compose_keeps_to_it_too(service: str) -> None:
     assert found["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_a_pod_has_longer_than_its_worker_needs_to_stop() -> None:
+@pytest.mark.parametrize("container", [worker(), gateway()], ids=lambda container: container["name"])
+def test_a_pod_has_longer_than_it_needs_to_stop(container: Document) -> None:
     drain = float(the("ConfigMap")["data"].get("CALLBOARD_DRAIN", EngineSettings().drain))
-    grace = float(option(worker()["args"], "--grace"))
-    assert the("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > grace + drain + HANDING_BACK
+    grace = float(option(container["args"], "--grace"))
+    pod = the("Deployment", f"callboard-{container['name']}")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > grace + drain + HANDING_BACK
 
 
-def test_a_container_has_longer_than_its_worker_needs_to_stop() -> None:
-    service = compose()["services"]["worker"]
+@pytest.mark.parametrize("name", ["worker", "gateway"])
+def test_a_container_has_longer_than_it_needs_to_stop(name: str) -> None:
+    service = compose()["services"][name]
     drain = float(service["environment"].get("CALLBOARD_DRAIN", EngineSettings().drain))
     assert seconds(service["stop_grace_period"]) > float(option(service["command"], "--grace")) + drain + HANDING_BACK
 
 
-def test_readiness_is_seen_to_be_gone_before_the_worker_claims_no_more() -> None:
+@pytest.mark.parametrize("container", [worker(), gateway()], ids=lambda container: container["name"])
+def test_readiness_is_seen_to_be_gone_before_no_more_is_taken(container: Document) -> None:
     """With one probe lost on the way: the time between two probes is shorter than the grace, or as long."""
-    assert worker()["readinessProbe"]["periodSeconds"] <= float(option(worker()["args"], "--grace"))
+    assert container["readinessProbe"]["periodSeconds"] <= float(option(container["args"], "--grace"))
 
 
-def test_probes_ask_where_the_worker_answers() -> None:
-    container = worker()
+@pytest.mark.parametrize(
+    ("container", "at"), [(worker(), "--health-port"), (gateway(), "--port")], ids=["worker", "gateway"]
+)
+def test_probes_ask_where_the_process_answers(container: Document, at: str) -> None:
     (port,) = container["ports"]
-    assert str(port["containerPort"]) == option(container["args"], "--health-port")
+    assert str(port["containerPort"]) == option(container["args"], at)
     assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": port["name"]}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
-    (endpoint,) = the("PodMonitor")["spec"]["podMetricsEndpoints"]
+    (endpoint,) = the("PodMonitor", f"callboard-{container['name']}")["spec"]["podMetricsEndpoints"]
     assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
-    (rule,) = the("NetworkPolicy")["spec"]["ingress"]
+    (rule,) = the("NetworkPolicy", {"worker": "callboard"}.get(container["name"], "callboard-gateway"))["spec"][
+        "ingress"
+    ]
     assert [each["port"] for each in rule["ports"]] == [port["containerPort"]]
 
 
+def test_the_gateway_of_compose_is_asked_how_it_is_and_reached_from_this_machine_alone() -> None:
+    service = compose()["services"]["gateway"]
+    (check,) = [each.rest for each in instructions() if each.word == "HEALTHCHECK"]
+    assert f":{option(service['command'], '--port')}/livez" in check
+    (published,) = service["ports"]
+    assert published.startswith("127.0.0.1:")
+    assert published.endswith(f":{option(service['command'], '--port')}")
+
+
 def test_workers_may_go_out_to_what_they_need_and_to_nothing_else() -> None:
-    policy = the("NetworkPolicy")["spec"]
+    policy = the("NetworkPolicy", "callboard")["spec"]
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
     assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 5432, 6379, 6432}
     (public,) = [to["ipBlock"] for rule in policy["egress"] for to in rule["to"] if _anywhere(to)]
@@ -89,8 +107,9 @@ def test_a_fleet_scales_before_its_workers_are_full_and_never_to_none() -> None:
 def test_services_start_in_order() -> None:
     services = compose()["services"]
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
-    assert services["worker"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    assert services["worker"]["depends_on"]["redis"]["condition"] == "service_healthy"
+    for name in ("worker", "gateway"):
+        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+        assert services[name]["depends_on"]["redis"]["condition"] == "service_healthy"
     for name in ("postgres", "redis"):
         assert services[name]["healthcheck"]["test"]
         assert services[name]["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from callboard.domain import errors, kinds
-from callboard.settings import EngineSettings, Settings
+from callboard.settings import EngineSettings, GatewaySettings, Settings, TelemetrySettings
 from callboard.telemetry.exposition import Exposition, Levels
 from callboard.telemetry.metrics import Metrics
 
@@ -20,7 +20,7 @@ def classes() -> list[type[errors.CallboardError]]:
     found, todo = [], [errors.CallboardError]
     while todo:
         cls = todo.pop()
-        if cls.__module__ == errors.__name__:
+        if cls.__module__ in (errors.__name__, "callboard.domain.error", "callboard.domain.failures"):
             found.append(cls)
         todo.extend(cls.__subclasses__())
     return found
@@ -37,15 +37,21 @@ def test_every_kind_is_in_the_reference(kind: kinds.ErrorKind) -> None:
 
 
 def test_every_setting_is_in_the_reference_with_its_default() -> None:
-    for tree in (Settings, EngineSettings):
+    trees: dict[type[msgspec.Struct], str] = {
+        Settings: "",
+        EngineSettings: "",
+        GatewaySettings: "gateway.",
+        TelemetrySettings: "telemetry.",
+    }
+    for tree, prefix in trees.items():
         for field in msgspec.structs.fields(tree):
-            if field.name == "engine":
+            if field.name in ("engine", "gateway", "telemetry"):
                 continue
-            row = re.search(rf"^\| `{field.name}` \| (.*?) \|", REFERENCE.split("## Settings")[1], re.MULTILINE)
+            row = re.search(rf"^\| `{prefix}{field.name}` \| (.*?) \|", REFERENCE.split("## Settings")[1], re.MULTILINE)
             assert row, field.name
             shown = row[1].replace(",", "").strip("`")
             default = "none" if field.default in (None, "", ()) else str(field.default).removesuffix(".0")
-            expected = {"payload": "16 MiB"}.get(field.name, default)
+            expected = {"payload": "16 MiB", "body": "16 MiB", "backlog": "1 MiB"}.get(field.name, default)
             assert shown.split(" s")[0] == expected, field.name
 
 

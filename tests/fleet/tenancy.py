@@ -11,9 +11,12 @@ from callboard.store.controls import Control, Scope
 from callboard.store.journal import Extras
 from callboard.store.postgres import PostgresStore
 from callboard.store.schedules import Schedule
+from callboard.store.sessions import Meanwhile, NewTurn
+from tests.conformance.store.access import deed, key, login, person
 from tests.conformance.store.charging import charge, limit, reserve
 from tests.conformance.store.play import ANNA, FLOWS, LATER, STRANGER, T0, TENANT, ask, event, new_run, park
 from tests.conformance.store.postgres_home import PostgresHome
+from tests.conformance.store.talking import delivery, session
 
 BODY = b'"%s"' % (b"x" * 20_000)
 
@@ -57,6 +60,14 @@ async def _settle_in(store: PostgresStore, tenant: str) -> None:
     await store.inbox.send(tenant, found.run.id, "signal:secret", b"null", LATER)
     await store.schedules.put(Schedule(tenant=tenant, name="nightly", flow="order", cron="* * * * *", next_at=T0))
     await store.controls.put(Control(scope=Scope.TENANT, name=tenant))
+    await store.sessions.create(session(id=f"{tenant}-talk", tenant=tenant))
+    turn = NewTurn(id=f"{tenant}-turn", message="hello", at=T0)
+    await store.sessions.add(tenant, f"{tenant}-talk", turn, Meanwhile.QUEUE)
+    await store.deliveries.add(delivery(found.run.id, tenant=tenant))
+    await store.keys.add(key(id=f"{tenant}-key", tenant=tenant))
+    await store.people.put(person(login=f"{tenant}-mia", tenant=tenant))
+    await store.people.enter(login(mac=tenant.encode(), tenant=tenant))
+    await store.audit.append(tenant, deed())
 
 
 async def settled(home: PostgresHome) -> Tenancy:

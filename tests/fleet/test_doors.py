@@ -16,11 +16,13 @@ from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
 from callboard.store.controls import Control, Scope
+from callboard.store.deliveries import Deliveries, DeliveryStatus
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
 from callboard.store.postgres import PostgresStore
-from callboard.store.runs import Runs
+from callboard.store.runs import Runs, Search
 from callboard.store.schedules import Schedule, Schedules
+from callboard.store.sessions import Meanwhile, NewTurn, Sessions
 from tests.conformance.store.charging import ONE, charge, limit
 from tests.conformance.store.play import (
     ANNA,
@@ -36,6 +38,7 @@ from tests.conformance.store.play import (
     park,
     send,
 )
+from tests.conformance.store.talking import delivery, session
 from tests.conformance.store.test_tenants import REFUSED
 from tests.fleet.tenancy import BODY, Tenancy
 
@@ -106,7 +109,22 @@ DOORS: dict[str, Callable[[PostgresStore, str, str], Awaitable[Any]]] = {
     "runs.costs": lambda s, *_: s.runs.costs(TENANT, 0.0),
     "runs.requeue": lambda s, run, _: s.runs.requeue(TENANT, run, "again", LATER),
     "runs.fork": lambda s, run, _: s.runs.fork(TENANT, run, 0, new_id(), LATER),
+    "runs.search": lambda s, run, _: s.runs.search(TENANT, Search(text=run)),
+    "runs.totals": lambda s, run, _: s.runs.totals(TENANT, Search(text=run)),
     "journal.read": lambda s, run, _: s.journal.read(TENANT, run),
+    "journal.news": lambda s, run, _: s.journal.news(TENANT, {run: -1}, 9),
+    "sessions.create": lambda s, *_: s.sessions.create(session(id="mine")),
+    "sessions.get": lambda s, *_: s.sessions.get(TENANT, f"{TENANT}-talk"),
+    "sessions.find": lambda s, *_: s.sessions.find(TENANT),
+    "sessions.add": lambda s, *_: s.sessions.add(
+        TENANT, f"{TENANT}-talk", NewTurn(id="next", message="and?", at=LATER), Meanwhile.REPLACE
+    ),
+    "sessions.started": lambda s, *_: s.sessions.started(TENANT, f"{TENANT}-turn", ()),
+    "sessions.turn": lambda s, *_: s.sessions.turn(TENANT, f"{TENANT}-turn"),
+    "sessions.turns": lambda s, *_: s.sessions.turns(TENANT, f"{TENANT}-talk"),
+    "sessions.path": lambda s, *_: s.sessions.path(TENANT, f"{TENANT}-turn"),
+    "deliveries.add": lambda s, run, _: s.deliveries.add(delivery(run)),
+    "deliveries.find": lambda s, *_: s.deliveries.find(TENANT),
     "inbox.send": lambda s, run, _: s.inbox.send(TENANT, run, "signal:a", b"null", LATER),
     "approvals.get": lambda s, _, question: s.approvals.get(TENANT, question),
     "approvals.find": lambda s, run, _: s.approvals.find(TENANT, run_id=run),
@@ -132,8 +150,9 @@ WORKERS: dict[str, Callable[[PostgresStore], Awaitable[Any]]] = {
     "answers.get": lambda s: s.answers.get(TENANT, b"question", 0.0),
     "answers.put": lambda s: s.answers.put(TENANT, b"question", b"1", LATER),
     "answers.forget": lambda s: s.answers.forget(TENANT, FAR),
+    "deliveries.settle": lambda s: s.deliveries.settle(TENANT, "x", DeliveryStatus.DONE, LATER, ""),
 }
-SAYS_NOTHING = {"schedules.put"}
+SAYS_NOTHING = {"schedules.put", "deliveries.add"}
 EMPTY = {"runs.outcomes", "runs.costs"}  # the run is blocked: it has none
 
 
@@ -178,13 +197,14 @@ async def test_what_belongs_to_another_tenant_is_not_found(
 def test_every_method_for_doors_is_tried_here() -> None:
     rooms: dict[str, type] = {
         "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs,
-        "schedules": Schedules, "budgets": Budgets, "answers": Answers,
+        "schedules": Schedules, "budgets": Budgets, "answers": Answers, "sessions": Sessions, "deliveries": Deliveries,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"
         for room, protocol in rooms.items()
         for name, method in inspect.getmembers(protocol, inspect.isfunction)
-        if not name.startswith("_") and {"tenant", "new", "schedule"} & inspect.signature(method).parameters.keys()
+        if not name.startswith("_")
+        and {"tenant", "new", "schedule", "session", "delivery"} & inspect.signature(method).parameters.keys()
     }
     assert by_tenant == {*DOORS, *WORKERS}
 

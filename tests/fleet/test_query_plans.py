@@ -9,17 +9,13 @@ import asyncpg
 import pytest
 
 from callboard.connections.postgres import Database
-from callboard.store.postgres.line import BY_INDEX
 from callboard.store.postgres.migrate import migrate
 from callboard.store.postgres.sql import statements
+from tests.fleet.plans import explain, indexes, pages, walks
 from tests.servers.apart import apart
 from tests.servers.postgres import PostgresServer
 
-pytestmark = pytest.mark.xdist_group("query plans")  # one process loads the tables
-
 FEW, MANY, EACH = 100, 10_000, 100  # runs, and events of each run
-WORKERS = {"accounts", "appends", "claims", "settles", "starts", "workers"}  # topics of connections of their own
-CLAIMS = {"claims", "workers"}
 FACTOR = 2.0  # a tree of a million entries is a level or two deeper than one of ten thousand
 
 RUNS = """
@@ -49,6 +45,14 @@ REST = (
        FROM runs WHERE created_at BETWEEN $1::int AND $2::int AND number % 5 IN (1, 4)""",
     """INSERT INTO cached_answers SELECT tenant, id::bytea, 'x', number
        FROM runs WHERE created_at BETWEEN $1::int AND $2::int""",
+    """INSERT INTO access_keys SELECT 'key-' || n, 'tenant-' || n % 23, '', '', '[]', n, ''
+       FROM generate_series($1::int, $2::int) n""",
+    """INSERT INTO access_people SELECT 'mia-' || n, 'tenant-' || n % 23, '', '', '[]', n, ''
+       FROM generate_series($1::int, $2::int) n""",
+    """INSERT INTO access_logins SELECT ('mac-' || n)::bytea, 'tenant-' || n % 23, 'person', 'mia-' || n, '', '[]', n, n
+       FROM generate_series($1::int, $2::int) n""",
+    """INSERT INTO access_audit SELECT 'tenant-' || n % 23, (n + 22) / 23, n, 'key:' || n % 50, 'runs:cancel',
+       'run:' || n, '{}', '' FROM generate_series($1::int, $2::int) n ORDER BY n""",
 )
 
 
@@ -99,67 +103,6 @@ async def _measure(url: str) -> dict[str, int]:
         }
     finally:
         await connection.close()
-
-
-async def explain(
-    db: Any, topic: str, name: str, values: tuple[Any, ...], *, analyze: bool = False, **settings: str
-) -> dict[str, Any]:
-    """The plan of a statement as its connection would make it; what it does is undone."""
-    how = "ANALYZE, BUFFERS, FORMAT JSON" if analyze else "FORMAT JSON"
-    own = BY_INDEX if topic in WORKERS else {}
-    given = f"({', '.join(map(literal, values))})" if values else ""
-    for _ in range(2 if analyze else 1):  # the first look sets hints on pages that were never read
-        transaction = db.transaction()
-        await transaction.start()
-        try:
-            for setting, value in (own | ({"enable_sort": "off"} if topic in CLAIMS else {}) | settings).items():
-                await db.execute(f"SET LOCAL {setting} = {value}")
-            await db.execute(f"PREPARE looked_at AS {statements(topic)[name]}")
-            text = await db.fetchval(f"EXPLAIN ({how}) EXECUTE looked_at{given}")
-            await db.execute("DEALLOCATE looked_at")
-        finally:
-            await transaction.rollback()
-    plan: dict[str, Any] = json.loads(text)[0]["Plan"]
-    return plan
-
-
-def literal(value: Any) -> str:
-    """A value as it stands in a statement, of whatever type the statement wants."""
-    match value:
-        case None:
-            return "NULL"
-        case bytes():
-            return f"'\\x{value.hex()}'"
-        case list():
-            parts = [f"\\\\x{each.hex()}" if isinstance(each, bytes) else str(each) for each in value]
-            return "'{" + ", ".join(f'"{part}"' for part in parts) + "}'"
-        case _:
-            return f"'{value}'"
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from nodes(part)
-
-
-def walks(plan: dict[str, Any]) -> list[str]:
-    """Tables that the plan reads from end to end, by themselves or by an index that holds all of their rows."""
-    return [
-        node["Relation Name"] + " by " + node.get("Index Name", "itself")
-        for node in nodes(plan)
-        if node["Node Type"] == "Seq Scan"
-        or ("Index Name" in node and "Index Cond" not in node and node["Index Name"] not in OF_A_FEW)
-    ]
-
-
-def indexes(plan: dict[str, Any]) -> set[str]:
-    return {node["Index Name"] for node in nodes(plan) if "Index Name" in node}
-
-
-def pages(plan: dict[str, Any]) -> int:
-    """Pages that were looked at, in memory or not, whatever the plan's triggers and parts."""
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 RUN = 59  # a run that is being executed; there are such in the small database too
@@ -226,7 +169,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "settles.touch many": (BATCH, BATCH, BATCH, [f"run-{n}" for n in BATCH]),
     "settles.withdraw": (BATCH,),
     "settles.forget_children": (BATCH,),
-    "lone.start": ("run-new", HERS, "order", "1", 0, b"d", None, 0, None, 1.0, 1.0, 0.0, b"{}", 1),
+    "lone.start": ("run-new", HERS, "order", "1", 0, b"d", None, 0, None, 1.0, 1.0, 0.0, b"{}", 1, "key:1", None),
     "lone.there": (HERS, "run-new"),
     "lone.finish": (RUN, 1, 1, 20, "", b"", 0, 0, b"1", "succeeded", None, 1.0),
     "starts.by_key": ([HERS], ["order"], ["key-1"]),
@@ -252,6 +195,21 @@ CASES: dict[str, tuple[Any, ...]] = {
     "answers.get": (HERS, b"run-51", 1.0),
     "answers.put": (HERS, b"run-51", b"y", 1.0),
     "answers.forget": (None, 3.0, 2),
+    "keys.find": (f"key-{DONE}",),
+    "keys.stale": (HERS, f"key-{DONE}", 1e9),
+    "keys.used": (HERS, f"key-{DONE}", 1e9),
+    "keys.list": (HERS,),
+    "people.find": (f"mia-{DONE}",),
+    "people.entered": (b"mac-51",),
+    "people.leave": (HERS, b"mac-51"),
+    "people.leave_all": (HERS, "person", f"mia-{DONE}"),
+    "people.forget": (3.0, 2),
+    "audit.head": (HERS,),
+    "audit.append": (HERS, 999, 1.0, "key:1", "login", "", b"{}", b""),
+    "audit.find": (HERS, "runs:", "runs:z", None, None, None, 3),
+    "audit.find_by": (HERS, None, None, None, None, 9_999, 3, "key:1"),
+    "audit.find_about": (HERS, None, None, None, None, None, 3, None, f"run:{DONE}"),
+    "audit.read": (HERS, 2, 10),
 }
 # Those that a step or a run costs, and so may not cost more as the tables grow.
 PRICED = [
@@ -284,9 +242,21 @@ PRICED = [
     "budgets.page",
     "answers.get",
     "answers.forget",
+    "keys.find",
+    "keys.stale",
+    "keys.used",
+    "people.entered",
+    "audit.head",
+    "audit.find",
 ]
-OF_A_FEW = {"runs_owner", "runs_ready", "runs_suspect", "runs_waiting", "runs_wake"}  # partial: only runs not yet ended
-SMALL_TABLES = {"schedules", "blobs", "lanes", "controls", "workers"}  # empty in these tests, so read as a whole
+SMALL_TABLES = {
+    "schedules",
+    "blobs",
+    "lanes",
+    "controls",
+    "workers",
+    "webhook_deliveries",
+}  # empty here: read as a whole
 
 
 def case(name: str) -> tuple[str, str, tuple[Any, ...]]:
@@ -327,6 +297,10 @@ async def test_no_frequent_statement_walks_a_large_table(db: Any, name: str, mod
         ("accounts.lock", "budget_accounts_pkey"),
         ("accounts.holds", "budget_holds_pkey"),
         ("answers.forget", "cached_answers_at"),
+        ("people.forget", "access_logins_expires"),
+        ("audit.head", "access_audit_pkey"),
+        ("audit.find_by", "access_audit_actor"),
+        ("audit.find_about", "access_audit_object"),
     ],
 )
 async def test_a_frequent_statement_uses_the_index_made_for_it(db: Any, name: str, index: str) -> None:
@@ -372,11 +346,14 @@ async def test_the_tables_are_as_large_as_these_tests_say(db: Any) -> None:
         "accounts",
         "answers",
         "approvals",
+        "audit",
         "blobs",
         "budgets",
         "controls",
         "inbox",
         "journal",
+        "keys",
+        "people",
         "runs",
         "schedules",
         "schema",

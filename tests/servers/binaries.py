@@ -59,6 +59,13 @@ def pgbouncer_program() -> Path | None:
     return None if wheels_only() or found is None else Path(found)
 
 
+def chromium_program() -> Path | None:
+    """The browser that `CALLBOARD_TEST_CHROMIUM` names, else the machine's Chromium or Chrome. No wheel has one."""
+    given = os.environ.get("CALLBOARD_TEST_CHROMIUM")
+    names = (given,) if given else ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next((Path(found) for name in names if (found := shutil.which(name)) is not None), None)
+
+
 def _package(name: str, variable: str) -> Path:
     """The folder of an installed package. It is not imported: these two do a good deal on import."""
     spec = importlib.util.find_spec(name)

@@ -51,7 +51,8 @@ class Agent:
 
     def __init__(self, name: str, *, version: str = "1", **parts: Any) -> None:
         self.role = Role.of(name, **parts)
-        self.flow = Flow(_as_flow(self), name=name, version=version)
+        speaks = not self.role.tools and self.role.output.schema is None
+        self.flow = Flow(_as_flow(self), name=name, version=version, chats=True, speaks=speaks)
 
     @property
     def name(self) -> str:
@@ -75,7 +76,7 @@ class Agent:
 
         Args:
             ctx: the run.
-            input: text, or JSON-like data that the model gets as JSON; `Media` as what it is.
+            input: text, or JSON-like data that the model gets as JSON; `Media` as what it is; a `Chat`, to go on with.
             context: further JSON-like values that the model gets before the input.
             partial_ok: take a Partial; the model is told what is missing.
 
@@ -142,7 +143,8 @@ async def _hold(ctx: Context, talk: Talk) -> tuple[Any, str]:
             if repairs == 0:
                 raise OutputInvalid(f"agent {role.name}: {wrong.what}", detail={"text": said[:2_000]}) from wrong
             repairs -= 1
-            talk.conversation.add(user(f"{wrong.what}. Answer again, as JSON that fits the schema."))
+            again = user(f"{wrong.what}. Answer again, as JSON that fits the schema.")
+            talk.conversation.add(again, why="the answer before did not fit the output's schema")
 
 
 async def _stuck(ctx: Context, talk: Talk, stall: Stall) -> LimitReached:

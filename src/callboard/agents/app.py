@@ -12,6 +12,7 @@ from callboard.agents.configuration import Configuration, provided, read_configu
 from callboard.agents.dependencies import Dependencies
 from callboard.agents.handling import OnFailure
 from callboard.agents.lineup import check
+from callboard.agents.role import Role
 from callboard.agents.surroundings import Surroundings
 from callboard.agents.tool import JournaledTool
 from callboard.domain.errors import InputInvalid
@@ -59,6 +60,10 @@ class App:
     def flows(self) -> Iterable[Flow]:
         """All flows, agents' among them, every version."""
         return list(self._flows.values())
+
+    def roles(self) -> Iterable[Role]:
+        """What its agents are, each in the order in which it was declared."""
+        return [agent.role for agent in self._agents]
 
     def schedules(self) -> Iterable[Plan]:
         """All schedules."""
@@ -196,12 +201,12 @@ class App:
         )
         for reference in config.models.values():
             around.models.check(reference.reference)
-        check(around, [agent.role for agent in self._agents])
+        check(around, self.roles())
         return around
 
     def dependencies(self, around: Surroundings) -> Dependencies:
         """The upstreams of this app in a runtime, for those who look at them."""
-        return Dependencies(around, self.tools, [agent.role for agent in self._agents])
+        return Dependencies(around, self.tools, self.roles())
 
     def agent(self, name: str, *, model: Model | str | None = None, route: str | None = None, **role: Any) -> Agent:
         """Declares an agent.

@@ -27,6 +27,7 @@ from callboard.engine.effect import Attempt, Effect, Outcome, Reservation
 from callboard.models import FinishReason, ModelRequest, ModelResponse, RestartDelta
 from callboard.models.asking import ask, cost_of_failure, failed
 from callboard.models.info import Ability
+from callboard.telemetry.metrics import Metrics
 
 _LOOK, _LONGEST_LOOK = 0.25, 30.0  # seconds between two looks for room in an upstream's share of retries
 _REST = 300.0  # seconds for which this process goes by somebody's wish to be left alone, at most
@@ -67,6 +68,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasoning: str | None = None
     turn: int = 0
     kept: answers.Cache | None = None
+    whys: Sequence[str] = ()
 
     def request(self, attempt: int = 1, output: int | None = None) -> ModelRequest:
         """As a model gets it, without the bytes of its media."""
@@ -95,7 +97,7 @@ async def ask_model(ctx: Context, talk: Talk) -> ModelResponse:
     call = ModelCall(ctx, talk, lambda: _question(talk), role.model, role.route)
     outcome = await call.make("model", conversation.digest)
     response: ModelResponse = outcome.value
-    conversation.add(response.message, b"model")
+    conversation.add(response.message, b"model", why="what the model answered before")
     conversation.assistant_turns += 1
     _check_finish(response, outcome.path)
     return response
@@ -129,6 +131,11 @@ class ModelCall:
     async def make(self, name: str, asked: bytes) -> Outcome:
         """Makes the call as an effect of that name, and counts what it used. Raises ModelFailed, LimitReached."""
         meter = self._talk.meter
+        if (lens := Surroundings.of(self._ctx).lens) is not None:
+            asked_of = self._route or str(self._model)
+            lens.see(
+                f"{self._ctx.next_place}:{name}", self._talk.role, asked_of, self._asked.request(), self._asked.whys
+            )
         effect = Effect(
             self._run,
             failure=_failure,
@@ -137,6 +144,7 @@ class ModelCall:
             reserve=self._reserve,
             refused=self._refused,
             spent=cost_of_failure,
+            sort="model",
             usage=_usage,
             shape=_RESPONSE,
         )
@@ -165,6 +173,8 @@ class ModelCall:
             ctx.delta(path, RestartDelta(said, option.candidate.model))
         question = self._asked
         request = question.request(attempt.number, choice.output)
+        metrics, clock, name = ctx.carried(Metrics), ctx.clock, option.candidate.model
+        begun = clock.monotonic()
         try:
             self._take_share(attempt, choice)
             if question.media:
@@ -177,10 +187,12 @@ class ModelCall:
                 prices=Surroundings.of(ctx).prices,
                 watch=lambda delta: ctx.delta(path, delta),
                 key=attempt.key,
+                began=lambda seconds: metrics.first_token(name, seconds),
             )
         except Failure as failure:
             self._note(attempt, failure, choice)
             raise
+        metrics.answer(name, clock.monotonic() - begun, response.usage)
         if choice.considered or (choice.bounded and response.finish is FinishReason.LENGTH):
             bounded = choice.bounded if response.finish is FinishReason.LENGTH else ""
             response = msgspec.structs.replace(response, route=choice.considered, bounded=bounded)
@@ -273,6 +285,7 @@ def _question(talk: Talk) -> Question:
         reasoning=role.reasoning,
         turn=conversation.assistant_turns,
         kept=role.cache,
+        whys=conversation.whys,
     )
 
 

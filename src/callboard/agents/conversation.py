@@ -19,13 +19,15 @@ class Conversation:
 
     Attributes:
         messages: what a model gets.
+        whys: why each of them is there, in words, for who looks at what a model saw.
         assistant_turns: how many of all messages so far were a model's.
     """
 
-    __slots__ = ("_before", "_measured", "_media", "_size", "_state", "assistant_turns", "messages")
+    __slots__ = ("_before", "_measured", "_media", "_size", "_state", "assistant_turns", "messages", "whys")
 
     def __init__(self, release: bytes) -> None:
         self.messages: list[Message] = []
+        self.whys: list[str] = []
         self.assistant_turns = 0
         self._state = release
         self._size = 0
@@ -63,11 +65,12 @@ class Conversation:
         """How many messages it began with: the prompt, and what the agent was asked."""
         return next((at + 1 for at, each in enumerate(self.messages) if each.role != "system"), 0)
 
-    def add(self, message: Message, reference: bytes | None = None) -> None:
+    def add(self, message: Message, reference: bytes | None = None, *, why: str = "") -> None:
         """Appends a message. `reference` says where the journal has it; without one, its content is digested."""
         if reference is None:
             reference = _encoder.encode(message)
         self.messages.append(message)
+        self.whys.append(why)
         self._state = hashlib.blake2b(self._state + reference, digest_size=8).digest()
 
     def compact(self, until: int, summary: Message) -> None:
@@ -75,6 +78,7 @@ class Conversation:
         head = self.head
         self._before += self.messages[head:until]
         self.messages[head:until] = [summary]
+        self.whys[head:until] = [f"a summary of {until - head} messages, for which there was no room"]
         self._size, self._measured, self._media = 0, 0, []
         self._state = hashlib.blake2b(self._state + b"summary" + _encoder.encode(summary), digest_size=8).digest()
 

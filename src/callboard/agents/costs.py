@@ -1,7 +1,7 @@
 """What runs cost, summed. By flow, day and tenant from the rows of runs, which is cheap; by model and agent from their
 journals, which is not. Money in dollars."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,15 +27,24 @@ class Costs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def by_rows(self, tenants: Sequence[str], since: float, by: str) -> list[dict[str, Any]]:
+    async def by_rows(
+        self,
+        tenants: Sequence[str],
+        since: float,
+        by: str,
+        seen: Callable[[str, str], bool] = lambda tenant, flow: True,
+    ) -> list[dict[str, Any]]:
         """Sums over the runs that ended since (epoch seconds), by `flow`, `day` or `tenant`, and a total.
 
         Each run counts with its own money. A total counts as runs those that no other run started, so that what they
         cost together with the runs below them is divided by how many of them succeeded; a flow counts all its runs.
+        What `seen` says no to, by tenant and flow, is left out.
         """
         groups: dict[str, list[Cost]] = {}
         for tenant in dict.fromkeys(tenants):
             for cost in await self._store.runs.costs(tenant, since):
+                if not seen(tenant, cost.flow):
+                    continue
                 name = tenant if by == "tenant" else str(getattr(cost, by))
                 groups.setdefault(name, []).append(cost)
         found = [{by: name} | summed(costs, roots=by != "flow") for name, costs in sorted(groups.items())]
@@ -43,11 +52,17 @@ class Costs:
         return [*found, {by: TOTAL} | summed(whole, roots=True)] if len(found) > 1 or not found else found
 
     async def by_journals(
-        self, tenants: Sequence[str], since: float, by: str, limit: int
+        self,
+        tenants: Sequence[str],
+        since: float,
+        by: str,
+        limit: int,
+        seen: Callable[[str, str], bool] = lambda tenant, flow: True,
     ) -> tuple[list[dict[str, Any]], bool]:
         """Sums over calls of models by `model` or `agent`, and whether there was more to read.
 
-        As the journals of the newest `limit` runs of each tenant say that began since (epoch seconds), ended or not.
+        As the journals of the newest `limit` runs of each tenant say that began since (epoch seconds), ended or not,
+        without those that `seen` says no to, by tenant and flow.
         """
         groups: dict[str, _Calls] = {}
         more = False
@@ -59,6 +74,8 @@ class Costs:
                     more = more or bool(recent)
                     break
                 for run in recent:
+                    if not seen(tenant, run.flow):
+                        continue
                     await _read(self._store, run, by, groups)
                 read, before = read + len(recent), page[-1].id
                 if len(recent) < len(page):

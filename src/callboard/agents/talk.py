@@ -12,6 +12,7 @@ from callboard.agents.progress import Watch
 from callboard.agents.role import Role
 from callboard.agents.stops import Turn
 from callboard.agents.surroundings import Surroundings
+from callboard.domain.chat import Chat
 from callboard.domain.codec import encode
 from callboard.domain.errors import LimitReached
 from callboard.domain.kinds import ErrorKind
@@ -44,8 +45,10 @@ class Talk:
         self.idle = 0
         self.conversation = Conversation(role.release)
         if role.prompt:
-            self.conversation.add(system(role.prompt))
-        self.conversation.add(Message(Speaker.USER, tuple(_part(value) for value in (*context, input))))
+            self.conversation.add(system(role.prompt), why=f"the prompt of {role.name}")
+        handed = "context that the flow handed in, then the input" if context else "the input"
+        asked = _asked(self.conversation, input) if isinstance(input, Chat) else (_part(input),)
+        self.conversation.add(Message(Speaker.USER, (*map(_part, context), *asked)), why=handed)
 
     def turn(self, response: ModelResponse, results: Sequence[ToolResult]) -> Turn:
         """The turn that has just ended, as conditions see it."""
@@ -97,6 +100,18 @@ class Talk:
         """What there is: the last words of the model, and what was used."""
         messages = reversed(self.conversation.messages)
         return self.meter.partial(next((m.text for m in messages if m.role is Speaker.ASSISTANT and m.text), ""))
+
+
+def _asked(conversation: Conversation, chat: Chat) -> tuple[Part, ...]:
+    """Adds what was said before: instructions first, behind the prompt. Returns what the user says now."""
+    *before, last = chat.messages
+    for message in before:
+        if message.role is Speaker.SYSTEM:
+            conversation.add(message, why="instructions that came with the conversation")
+    for message in before:
+        if message.role is not Speaker.SYSTEM:
+            conversation.add(message, why="said before in this conversation")
+    return last.parts
 
 
 def _part(value: Any) -> Part:

@@ -114,6 +114,7 @@ class JournaledTool:
             heartbeat=tool.heartbeat,
             failure=_failure,
             tool=tool.name,
+            sort="tool",
             bound=tool.timeout,
             again=calling.again,
             doubtful=_doubtful,
@@ -127,7 +128,7 @@ class JournaledTool:
         except ToolFailed as failure:
             if tool.fallback is None or failure.kind not in _FALLS_BACK:
                 raise
-        stand_in = Effect(lambda attempt: tool.invoke_fallback(values, attempt.key), shape=shape)
+        stand_in = Effect(lambda attempt: tool.invoke_fallback(values, attempt.key), sort="tool", shape=shape)
         return await ctx.effect(f"{tool.name}.fallback", asked_digest, stand_in)
 
     async def _undoable(
@@ -201,7 +202,7 @@ def refusal(failure: Failure) -> Effect:
     async def refuse(attempt: Attempt) -> Any:
         raise failure
 
-    return Effect(refuse)
+    return Effect(refuse, sort="tool")
 
 
 def _failure(error: BaseException, path: str) -> Failure:

@@ -32,7 +32,7 @@ async def call_tools(ctx: Context, talk: Talk, calls: Sequence[ToolCall]) -> lis
         results.append(await _call(ctx, talk, call))
     results += await _side_by_side(ctx, talk, group)
     talk.meter.tool_calls += len(calls)
-    talk.conversation.add(Message(Role.TOOL, tuple(results)), b"tools")
+    talk.conversation.add(Message(Role.TOOL, tuple(results)), b"tools", why="what the tools answered")
     return results
 
 

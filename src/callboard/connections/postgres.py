@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
-from callboard.domain.errors import InputInvalid, RowRefused, StoreError, StoreUnavailable
+from callboard.domain.errors import InputInvalid, RowRefused, StoreError, StoreForbidden, StoreUnavailable
 
 DOOR = "callboard_door"
 _CONNECT = 10.0  # seconds until a server that does not answer counts as unreachable
@@ -210,7 +210,7 @@ def explain(error: BaseException, url: str) -> StoreError:
     if state == "25006":
         return StoreUnavailable(f"cannot write to {name}", why="it is read-only", remedy="name the primary server")
     if state == "42501":
-        return StoreUnavailable(
+        return StoreForbidden(
             f"not allowed in {name}", why=said, remedy="grant callboard_worker or callboard_door to the user"
         )
     if state in ("42P01", "3F000", "42703"):

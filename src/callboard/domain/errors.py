@@ -2,7 +2,8 @@
 
     CallboardError                 callboard
     ├── InputInvalid               input_invalid         something a caller handed in; names field, value, remedy
-    │   └── Unencodable            unencodable           a value that cannot be stored as JSON, or is too large
+    │   ├── Unencodable            unencodable           a value that cannot be stored as JSON, or is too large
+    │   └── TooLarge               too_large             a request's body is above the limit
     ├── NotFound                   not_found
     ├── KeyConflict                key_conflict          one idempotency key, two inputs
     ├── Conflict                   conflict              somebody else decided, or the state does not allow it
@@ -10,10 +11,13 @@
     ├── TryLater                   try_later             the call was not made; carries `retry_after`
     │   ├── RateLimited            rate_limited          a limit leaves no room within the caller's patience
     │   └── BreakerOpen            breaker_open          an upstream failed too often and is left alone for a while
+    ├── Unauthenticated            unauthenticated       nobody knows who is asking
+    ├── Denied                     denied                who is asking may not
     ├── FlowMisuse                 flow_misuse           a flow did what cannot be replayed
     │   └── VersionMismatch        version_mismatch      the journal and the code disagree; the run is blocked
     ├── StoreError                 store
     │   ├── StoreUnavailable       store_unavailable     disk full, read-only folder, locked out
+    │   │   └── StoreForbidden     store_forbidden       the log-in of this process may not do that there
     │   ├── StoreCorrupt           store_corrupt
     │   ├── StoreNewer             store_newer           written by a later version of Callboard
     │   ├── RowRefused             row_refused           a value that the database cannot hold
@@ -37,46 +41,23 @@
 What unwinds a flow without being an error stands in callboard.domain.suspension.
 """
 
-from typing import Any, ClassVar
-
-from callboard.domain.kinds import ErrorKind, ErrorRecord
-
-# What the other side, or who checked the call before, definitely did not let happen.
-_NOT_APPLIED = frozenset(
-    {
-        ErrorKind.UPSTREAM_REJECTED,
-        ErrorKind.INVALID_ARGUMENTS,
-        ErrorKind.UNKNOWN_TOOL,
-        ErrorKind.WRONG_TOOL,
-        ErrorKind.DENIED,
-    }
+from callboard.domain.error import CallboardError
+from callboard.domain.failures import (
+    Abandoned,
+    ChildFailed,
+    CompensationFailed,
+    Failure,
+    Incomplete,
+    LimitReached,
+    ModelFailed,
+    OutputInvalid,
+    Rejected,
+    StepFailed,
+    TimedOut,
+    ToolFailed,
+    UnknownOutcome,
 )
-
-
-class CallboardError(Exception):
-    """Something went wrong in or around Callboard.
-
-    Args:
-        what: one line, what happened.
-        why: one line, why.
-        remedy: one line, what to do about it.
-    """
-
-    code: ClassVar[str] = "callboard"
-    kind: ErrorKind = ErrorKind.BUG
-
-    def __init__(self, what: str, *, why: str = "", remedy: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return "; ".join(part for part in (self.what, self.why, self.remedy) if part)
-
-    def record(self) -> ErrorRecord:
-        """This error as it is stored and shown."""
-        return ErrorRecord(self.code, str(self.kind), str(self))
+from callboard.domain.kinds import ErrorKind, ErrorRecord
 
 
 class InputInvalid(CallboardError):
@@ -153,6 +134,26 @@ class BreakerOpen(TryLater):
     code = "breaker_open"
 
 
+class Unauthenticated(CallboardError):
+    """Who asks did not show who it is: no credential, or one that is unknown, expired, revoked or forged."""
+
+    code = "unauthenticated"
+    kind = ErrorKind.AUTHENTICATION
+
+
+class Denied(CallboardError):
+    """Who asks is known and may not do this. Nothing was done."""
+
+    code = "denied"
+    kind = ErrorKind.DENIED
+
+
+class TooLarge(InputInvalid):
+    """A request is larger than this door takes. Nothing was read beyond the limit."""
+
+    code = "too_large"
+
+
 class FlowMisuse(CallboardError):
     """A flow did something that cannot be replayed."""
 
@@ -179,6 +180,13 @@ class StoreUnavailable(StoreError):
     code = "store_unavailable"
 
 
+class StoreForbidden(StoreUnavailable):
+    """The log-in with which this process uses the store may not do that: such as a door, which sees one tenant at a
+    time, what belongs to all."""
+
+    code = "store_forbidden"
+
+
 class StoreCorrupt(StoreError):
     """The store's file is damaged or is no store."""
 
@@ -201,139 +209,6 @@ class LeaseLost(StoreError):
     """Another worker took the run over; what this one still wanted to write was refused."""
 
     code = "lease_lost"
-
-
-class Failure(CallboardError):
-    """A failure that is part of a run's history. Raised alike when it happens and when it is replayed.
-
-    `path` names the effect in the journal; `detail` holds JSON-like facts.
-    """
-
-    code = "failure"
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        kind: ErrorKind | None = None,
-        path: str | None = None,
-        detail: dict[str, Any] | None = None,
-        why: str = "",
-        remedy: str = "",
-    ) -> None:
-        super().__init__(what, why=why, remedy=remedy)
-        if kind is not None:
-            self.kind = kind
-        self.path = path
-        self.detail = detail or {}
-
-    @property
-    def unmade(self) -> bool:
-        """True when what failed was surely not applied: it was refused before, or by the other side.
-
-        It speaks of the last attempt only: where one before it may have been applied, `detail["doubt"]` is set.
-        """
-        if self.detail.get("doubt"):
-            return False
-        return self.kind in _NOT_APPLIED or self.detail.get("made") is False or bool(self.detail.get("refused"))
-
-    def record(self) -> ErrorRecord:
-        """This error as it is stored; `failure_from` makes the error again."""
-        return ErrorRecord(self.code, str(self.kind), str(self), self.path, self.detail or None)
-
-
-class StepFailed(Failure):
-    """The function of a step raised. `detail["type"]` is the exception's class name."""
-
-    code = "step_failed"
-
-
-class ToolFailed(Failure):
-    """A tool call failed; `kind` says how."""
-
-    code = "tool_failed"
-
-
-class ModelFailed(Failure):
-    """A model call failed; `kind` says how."""
-
-    code = "model_failed"
-
-
-class ChildFailed(Failure):
-    """A child run failed or was cancelled. `detail` has its `run_id`, `status` and `error`."""
-
-    code = "child_failed"
-
-
-class TimedOut(Failure):
-    """A time limit was reached."""
-
-    code = "timed_out"
-    kind = ErrorKind.TIMEOUT
-
-
-class Rejected(Failure):
-    """A person rejected the proposal, or nobody decided in time and the default is to reject."""
-
-    code = "rejected"
-    kind = ErrorKind.DENIED
-
-
-class UnknownOutcome(Failure):
-    """Nobody knows whether a `once` call happened, and it was given up."""
-
-    code = "unknown_outcome"
-    kind = ErrorKind.UNKNOWN_OUTCOME
-
-
-class Abandoned(Failure):
-    """Something outside Callboard (a plain `asyncio.timeout`, say) cancelled an effect in flight."""
-
-    code = "abandoned"
-
-
-class OutputInvalid(Failure):
-    """An agent's answer did not fit its output schema, and the repairs were used up."""
-
-    code = "output_invalid"
-    kind = ErrorKind.MALFORMED_OUTPUT
-
-
-class Incomplete(Failure):
-    """A partial or empty result was about to be passed on as if it were whole. `detail["place"]` says where."""
-
-    code = "incomplete"
-    kind = ErrorKind.INCOMPLETE
-
-
-class CompensationFailed(Failure):
-    """A saga could not undo all that it had done. `detail["left"]` lists what still stands."""
-
-    code = "compensation_failed"
-    kind = ErrorKind.UNKNOWN_OUTCOME
-
-
-class LimitReached(Failure):
-    """An agent was stopped before it was done.
-
-    `reason` is one of turns, tool_calls, seconds, tokens, usd, depth; budget (`detail["budget"]` names it);
-    no_progress (`detail["pattern"]` says which); or the name of a stop condition. `partial` is what there was by
-    then: `{"text", "turns", "tool_calls", "usage"}`.
-    """
-
-    code = "limit_reached"
-    kind = ErrorKind.LIMIT
-
-    @property
-    def reason(self) -> str:
-        """Which limit."""
-        return str(self.detail.get("reason", ""))
-
-    @property
-    def partial(self) -> dict[str, Any]:
-        """The best result that there was when the limit was reached."""
-        return dict(self.detail.get("partial", {}))
 
 
 class RunFailed(CallboardError):
@@ -360,6 +235,9 @@ class RunCancelled(CallboardError):
         self.run_id = run_id
 
 
+_OURS = (__name__, "callboard.domain.error", "callboard.domain.failures")
+
+
 def failure_from(record: ErrorRecord) -> CallboardError:
     """The error that a record describes, of the class with its code, else a plain Failure with that code."""
     cls = _by_code().get(record.code, Failure)
@@ -382,8 +260,50 @@ def _by_code() -> dict[str, type[CallboardError]]:
     todo: list[type[CallboardError]] = [CallboardError]
     while todo:
         cls = todo.pop()
-        if cls.__module__ == __name__:  # a user's subclass must not stand in for the class that it extends
+        if cls.__module__ in _OURS:  # a user's subclass must not stand in for the class that it extends
             todo.extend(cls.__subclasses__())
             if cls not in (RunFailed, RunCancelled):
                 found[cls.code] = cls
     return found
+
+
+__all__ = [
+    "Abandoned",
+    "BreakerOpen",
+    "CallboardError",
+    "ChildFailed",
+    "CompensationFailed",
+    "Conflict",
+    "Denied",
+    "Failure",
+    "FlowMisuse",
+    "Incomplete",
+    "InputInvalid",
+    "KeyConflict",
+    "LeaseLost",
+    "LimitReached",
+    "ModelFailed",
+    "NotFound",
+    "OutputInvalid",
+    "Overloaded",
+    "RateLimited",
+    "Rejected",
+    "RowRefused",
+    "RunCancelled",
+    "RunFailed",
+    "StepFailed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreForbidden",
+    "StoreNewer",
+    "StoreUnavailable",
+    "TimedOut",
+    "TooLarge",
+    "ToolFailed",
+    "TryLater",
+    "Unauthenticated",
+    "Unencodable",
+    "UnknownOutcome",
+    "VersionMismatch",
+    "failure_from",
+]

@@ -34,6 +34,7 @@ class EventKind(IntEnum):
 
 
 OUTCOMES = frozenset({EventKind.DONE, EventKind.FAILED, EventKind.CANCELLED, EventKind.ABANDONED})
+ENDINGS = frozenset(kind for kind in EventKind if kind >= EventKind.RUN_SUCCEEDED)  # a requeue may follow
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ milliseconds, then 80 random bits. Ids made later sort later, also as text, whic
 and lets a store partition by id.
 """
 
+import hashlib
 from collections.abc import Callable
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -38,6 +39,15 @@ class Ids:
 def is_id(text: str) -> bool:
     """True when the text has the form of an id; says nothing about whether such a thing exists."""
     return len(text) == LENGTH and all(c in _ALPHABET for c in text)
+
+
+def derived(at: float, *parts: str) -> str:
+    """An id made of a time and of what it must be the same for: who sends the same key twice names the same thing.
+
+    What is named by others' choice gets such an id: nobody can make it that of something that is there already.
+    """
+    digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=10).digest()
+    return _text((int(at * 1000) << 80) | int.from_bytes(digest, "big"))
 
 
 def _text(value: int) -> str:

@@ -52,7 +52,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run as its row says. Times are seconds since the Unix epoch; `error` says why it did not succeed.
 
     `start_at`: it was not to begin before. `needs`: the label that its worker must have. `charges`: whom it counts
-    to beside itself: the runs above it and the sessions of these, as accounts without a bound.
+    to beside itself: the runs above it and the sessions of these, as accounts without a bound. `by`: who started it, as
+    Principal.who says it. `trace`: the `traceparent` of what started it.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     start_at: float | None = None
     needs: str | None = None
     charges: tuple[Charge, ...] = ()
+    by: str | None = None
+    trace: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True):

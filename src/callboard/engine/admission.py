@@ -94,6 +94,17 @@ class Admission:
             self._unseen_next.add(new.tenant, -1)
         return started
 
+    async def check(self, tenant: str) -> None:
+        """Raises Overloaded where a start would be refused now; counts nobody in."""
+        # If the store cannot be read, what follows will say so, and better.
+        with contextlib.suppress(StoreError):
+            if self._older_than(self._fresh):
+                await asyncio.shield(self._refresh())
+            refusal = self._refusal(tenant)
+            if refusal is not None:
+                self._services.metrics.refused[refusal.limit] += 1
+                raise refusal
+
     async def backlog(self, max_age: float) -> Backlog:
         """How much there is, as it was at most so many seconds ago. Raises StoreError."""
         if self._look is None or self._monotonic() - self._look.begun > max_age:

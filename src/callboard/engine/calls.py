@@ -27,6 +27,7 @@ from callboard.engine.pulse import Pulse
 from callboard.engine.replay import Move, New, Open, Recorded
 from callboard.engine.request import Request, decode_done, done_body, raised
 from callboard.store.journal import Extras, Hold, Settlement
+from callboard.telemetry.current import enter, leave
 
 _LONGEST_QUEUE = 5.0  # seconds between two asks for a budget that calls in flight may leave room in
 
@@ -115,12 +116,16 @@ class Call(Request):
         clock = self.execution.services.clock
         begun = clock.monotonic()
         branch.calling = True
+        execution = self.execution
+        attached = enter(attempt.path, attempt.number)
         timer = asyncio.timeout(effect.timeout)
         pulse = None if effect.heartbeat is None else self._pulse(attempt, effect.heartbeat)
         try:
             async with timer:
                 result = await (effect.run(attempt) if pulse is None else pulse.watch(lambda: effect.run(attempt)))
-            return self.encoded(result, attempt.path), int((clock.monotonic() - begun) * 1e6)
+            body, took = self.encoded(result, attempt.path), clock.monotonic() - begun
+            execution.services.metrics.effects[effect.sort].add(took)
+            return body, int(took * 1e6)
         except (Suspension, GeneratorExit, KeyboardInterrupt):
             raise
         except asyncio.CancelledError as error:
@@ -130,8 +135,12 @@ class Call(Request):
             raise self._failure(error, attempt.path, False) from error  # the function cancelled itself
         except BaseException as error:
             silent = pulse is not None and pulse.stopped
-            raise self._failure(error, attempt.path, timer.expired(), silent=silent) from error
+            attempt.took = int((clock.monotonic() - begun) * 1e6)
+            failure = self._failure(error, attempt.path, timer.expired(), silent=silent)
+            execution.services.metrics.failure(failure.kind, effect.sort)
+            raise failure from error
         finally:
+            leave(attached)
             branch.calling = False
 
     def attempt(self, place: str, number: int) -> Attempt:
@@ -155,10 +164,11 @@ class Call(Request):
         due = self.execution.services.clock.now() + wait
         body = encode(retry_body(attempt, failure, due, spent))
         extras = self._settling(attempt, spent)
+        took, attempt.took = attempt.took, 0
         attempt.failures.append(failure.record())
         attempt.number += 1
         attempt.reservation = None
-        await self.execution.record(EventKind.RETRY, attempt.path, self.digest, body, 0, extras)
+        await self.execution.record(EventKind.RETRY, attempt.path, self.digest, body, took, extras)
         return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
 
     async def pause(self, branch: Branch) -> None:
@@ -233,7 +243,8 @@ class Call(Request):
             extras = Extras(spent=spent + charge, settled=Settlement(attempt.path, None))
         if consumed:
             extras = msgspec.structs.replace(extras or Extras(), consumed=consumed)
-        await self.execution.record(EventKind.FAILED, attempt.path, self.digest, encode(failure.record()), 0, extras)
+        body, took = encode(failure.record()), attempt.took
+        await self.execution.record(EventKind.FAILED, attempt.path, self.digest, body, took, extras)
 
     async def _outside(self, branch: Branch, work: Awaitable[Any]) -> Any:
         """Awaits something of the effect's that is not its execution; whatever it raises is the attempt's failure."""
@@ -255,11 +266,16 @@ class Call(Request):
             self._owed = attempt.reservation.usage
             return None
         self._owed = NOTHING
+        self.execution.kept = None  # another event stands in the journal than was handed in
         failure = self.effect.refused(refusal)
         failure.path = attempt.path
         attempt.reservation = None
+        services = self.execution.services
+        scope = refusal.charge.account.partition(":")[0].partition("@")[0]
+        services.metrics.budget_refusals[scope] += 1
         if refusal.final:
             failure.detail["refused"] = True
+            services.metrics.failure(failure.kind, self.effect.sort)
             raise failure
         body = encode(self._waiting(attempt, failure, charge))
         attempt.failures.append(failure.record())

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import decode, digest, encode
 from callboard.domain.errors import (
     ChildFailed,
@@ -29,6 +30,7 @@ from callboard.engine.waits import Waiting
 from callboard.store.journal import Extras
 from callboard.store.letter import CANCEL, CHILD, Letter
 from callboard.store.runs import NewRun
+from callboard.telemetry.current import Place
 
 _LOOK = 1.0  # seconds between looks of a fork at a child that is not its own
 
@@ -125,6 +127,7 @@ class Spawn(_Answering):
         partial_ok: bool = False,
     ) -> None:
         self.input = encode(value, f"the input of {flow.name}")
+        refuse_reference(self.input, f"the input of {flow.name}")
         super().__init__(execution, f"spawn {flow.name}", digest(value))
         self.partial_ok = partial_ok
         self.flow = flow
@@ -193,6 +196,7 @@ class Spawn(_Answering):
             detached=self.mode is Mode.DETACHED,
             needs=self.flow.needs,
             charges=services.charges(run),
+            trace=Place(run, path, 1, self.execution.since).context.header,
         )
 
 

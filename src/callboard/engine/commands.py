@@ -3,6 +3,7 @@
 from typing import Any
 
 from callboard.dispatch.bell import Hint, News
+from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import digest, encode
 from callboard.domain.errors import InputInvalid, Unencodable
 from callboard.domain.run import Run, RunStatus
@@ -12,7 +13,9 @@ from callboard.engine.services import Services
 from callboard.store.approvals import ApprovalStatus
 from callboard.store.letter import CANCEL, SIGNAL
 from callboard.store.runs import NewRun, Started
+from callboard.telemetry.trace import read_parent
 
+TURN = "$turn:"  # before a turn's id, the key of its run: nobody else may take it
 _KEY_LENGTH = 512
 _DECISIONS = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED, ApprovalStatus.EDITED)
 
@@ -34,18 +37,30 @@ class Commands:
         priority: int = 0,
         labels: dict[str, str] | None = None,
         start_at: float | None = None,
+        by: str | None = None,
+        trace: str | None = None,
+        run_id: str | None = None,
     ) -> Started:
         """Starts a run, or finds the one that the key made.
+
+        `by` says who starts it, `trace` is the `traceparent` of what starts it; one that is malformed is left out.
+        A `run_id` is that of a session's turn, whose message was looked at when it came.
 
         Raises InputInvalid, KeyConflict, Overloaded, StoreError.
         """
         services = self._services
-        _check(tenant, key, priority, labels)
+        check_start(tenant, key, priority, labels)
+        if by is not None:
+            _storable("by", by)
         body = self._payload(value, f"the input of {flow.name}")
-        flow.input.load(value)
+        if run_id is None:
+            if key is not None and key.startswith(TURN):
+                raise InputInvalid(f"keys that begin with {TURN!r} are those of sessions", remedy="choose another key")
+            refuse_reference(body, f"the input of {flow.name}")
+            flow.take(value)
         now = services.clock.now()
         new = NewRun(
-            id=services.ids.new(),
+            id=services.ids.new() if run_id is None else run_id,
             tenant=tenant,
             flow=flow.name,
             version=flow.version,
@@ -57,6 +72,8 @@ class Commands:
             labels=labels,
             start_at=start_at if start_at is not None and start_at > now else None,
             needs=flow.needs,
+            by=by,
+            trace=None if (above := read_parent(trace)) is None else above.header,
         )
         started = await self._start(new)
         if new.start_at is None:
@@ -128,7 +145,8 @@ class Commands:
         return body
 
 
-def _check(tenant: Any, key: Any, priority: Any, labels: dict[Any, Any] | None) -> None:
+def check_start(tenant: Any, key: Any, priority: Any, labels: dict[Any, Any] | None) -> None:
+    """Checks what goes with a start. Raises InputInvalid."""
     if not tenant or not isinstance(tenant, str):
         raise InputInvalid(f"tenant={tenant!r} is empty", remedy="name the tenant")
     _storable("tenant", tenant)

@@ -43,10 +43,12 @@ class Attempt:
     `heartbeat` is there when the effect has a heartbeat limit. `failures` are those of the attempts before it, the
     same after a crash. `reservation` is what was reserved for it. `spent` is what the attempts before it were charged,
     `resumed` says that the last was cut off with its process. `start_by`, for ONCE, is the time by the monotonic
-    clock at which it is too late to begin.
+    clock at which it is too late to begin. `took` is how long the function was executed that failed, in microseconds.
     """
 
-    __slots__ = ("failures", "heartbeat", "key", "number", "path", "reservation", "resumed", "spent", "start_by")
+    __slots__ = (
+        "failures", "heartbeat", "key", "number", "path", "reservation", "resumed", "spent", "start_by", "took",
+    )  # fmt: skip
 
     def __init__(self, number: int, key: str, path: str) -> None:
         self.number = number
@@ -58,6 +60,7 @@ class Attempt:
         self.spent = NOTHING
         self.resumed = False
         self.start_by: float | None = None
+        self.took = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Effect:
         reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
         heartbeat: seconds between two beats of `run` at most.
         tool: the name under which operators may pause it.
+        sort: what it is counted as: model, tool or step.
         key: its idempotency key; by default one made of the run and its place.
     """
 
@@ -128,6 +132,7 @@ class Effect:
     limit: int | None = None
     heartbeat: float | None = None
     tool: str | None = None
+    sort: str = "step"
     key: str | None = None
 
 

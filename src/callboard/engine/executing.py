@@ -23,6 +23,7 @@ class Executing(Protocol):
     claim: Claim
     run: Run
     base: int
+    since: int
     services: Services
     replay: Replay
     mailbox: Mailbox
@@ -32,6 +33,7 @@ class Executing(Protocol):
     parking: asyncio.Task[None] | None
     children: bool
     undoing: int
+    kept: list[Event] | None
     root: Branch
 
     def record(

@@ -12,6 +12,7 @@ from typing import Any
 
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.budget import Refusal
+from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import decode, encode
 from callboard.domain.errors import FlowMisuse, LimitReached, StoreError
 from callboard.domain.event import Event, EventKind
@@ -28,6 +29,7 @@ from callboard.store.journal import Extras, Isolation, Settlement
 from callboard.store.runs import Blocked
 
 _BEGUN = frozenset({EventKind.INTENT, EventKind.BEAT})
+_KEPT, _KEPT_BYTES = 1_000, 4 * 1024 * 1024  # events that are remembered, and how large they are together
 _REFUSALS = 20  # a coroutine that swallows this many refusals while it unwinds is closed by force
 
 
@@ -41,6 +43,7 @@ class Execution:
         self.services = services
         self.replay = Replay(claimed.events)
         self.base = claimed.events[0].seq  # above 0 in a run that began anew
+        self.since = max(self.base, self.replay.requeued)  # the number of the event with which this part of it began
         self.seq = claimed.events[-1].seq + 1
         self.current: Branch | None = None
         self.root = Branch("")
@@ -58,6 +61,9 @@ class Execution:
         self.children = self.base > 0 or any(":spawn " in event.path for event in claimed.events)
         self.mailbox = Mailbox(self, claimed.inbox_seq)
         self.progressed = False  # something was journaled that is more than a beginning
+        # What is in the journal, for those who tell of the run when it has ended; None: they have to read it.
+        self.kept: list[Event] | None = list(claimed.events) if services.keeps else None
+        self._kept_bytes = 0
         self._refused = 0
 
     def record(
@@ -68,19 +74,32 @@ class Execution:
         self._count(path)
         event = Event(self.seq, kind, path, digest, int(self.services.clock.now() * 1e6), took, body)
         self.seq += 1
+        if self.kept is not None:
+            self.keep(event)
         self.progressed = self.progressed or kind not in _BEGUN
-        return self.services.store.journal.append(self.claim, (event,), extras)
+        return self._told(self.services.store.journal.append(self.claim, (event,), extras))
 
     def transact(
         self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float, isolation: Isolation
     ) -> Awaitable[Any]:
         """Calls `do(connection)` and appends `outcome(seq, its result or what it raised)` in one transaction."""
         self._count("")
+        self.kept = None
         seq = self.seq
         self.seq += 1
-        return self.services.store.journal.transact(
-            self.claim, seq, do, lambda result: outcome(seq, result), limit=limit, isolation=isolation
+        return self._told(
+            self.services.store.journal.transact(
+                self.claim, seq, do, lambda result: outcome(seq, result), limit=limit, isolation=isolation
+            )
         )
+
+    def keep(self, event: Event) -> None:
+        """Remembers what is being journaled, unless it becomes too much."""
+        if self.kept is not None:
+            self.kept.append(event)
+            self._kept_bytes += len(event.body)
+            if len(self.kept) > _KEPT or self._kept_bytes > _KEPT_BYTES:
+                self.kept = None
 
     async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine to its end, answering what it requests. Raises what it raises."""
@@ -114,7 +133,8 @@ class Execution:
     def renewal(self, value: Any) -> bytes:
         """The input for a run that begins anew, checked and encoded. Raises InputInvalid, Unencodable."""
         body = encode(value, f"the input of {self.flow.name}")
-        self.flow.input.load(decode(body))
+        refuse_reference(body, f"the input of {self.flow.name}")
+        self.flow.take(decode(body))
         return body
 
     def announce(self, run_id: str) -> None:
@@ -209,6 +229,14 @@ class Execution:
         """Raises Interrupted when the branch was cancelled while the effect's intent was being written."""
         if branch.doomed is not None and not branch.cancelled and not branch.shielded:
             raise Interrupted
+
+    def _told(self, written: Awaitable[Any]) -> Awaitable[Any]:
+        """Who follows this run here hears of an event once it is committed."""
+        tails = self.services.tails
+        if tails.follows(self.run.id):
+            written = asyncio.ensure_future(written)
+            written.add_done_callback(lambda _: tails.grown(self.run.id))
+        return written
 
     def _count(self, path: str) -> None:
         if self.seq - self.base > self.services.settings.effects and not self.undoing:

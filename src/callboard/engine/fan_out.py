@@ -9,6 +9,7 @@ from callboard.domain.suspension import Cancelled, Parked
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.request import Request
+from callboard.telemetry.current import step_aside
 
 
 class FanOut:
@@ -62,6 +63,7 @@ class FanOut:
             self._parent.children = []
 
     async def _run(self, branch: Branch, awaitable: Awaitable[Any]) -> None:
+        step_aside()
         try:
             branch.value = await self._execution.drive(branch, _coroutine(awaitable))
         except BaseException as error:

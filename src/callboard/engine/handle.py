@@ -6,9 +6,9 @@ from contextlib import aclosing
 from typing import Any
 
 from callboard.domain.errors import RunCancelled, RunFailed, StoreError
-from callboard.domain.event import Event
+from callboard.domain.event import ENDINGS, Event
 from callboard.domain.kinds import ErrorRecord
-from callboard.domain.run import Run, RunStatus
+from callboard.domain.run import ENDED, Outcome, Run, RunStatus
 from callboard.engine.commands import Commands
 from callboard.engine.flow import Flow
 from callboard.engine.results import Results
@@ -16,15 +16,31 @@ from callboard.engine.services import Services
 from callboard.engine.shape import loaded
 from callboard.streams.stream import Chunk
 
-_LOOK = 0.1  # seconds between looks at a journal that is being followed
+_LOOK = 0.1  # seconds between looks at a store that does not answer
+_CHECK = 5.0  # seconds without an event after which the row of a run that is being followed is looked at
+_OVER = ENDED | {RunStatus.BLOCKED}
 _LAST = 0.25  # seconds of silence after a run's end until its stream ends: what it said last may still be on its way
 
 
 class RunHandle:
-    """One run: its result, status and events, and what can be done to it. `id` is the run's id."""
+    """One run: its result, status and events, and what can be done to it.
+
+    Attributes:
+        id: the run's id.
+        tenant: whose it is.
+        created: False when the start that gave this handle found the run that its key had made before.
+    """
 
     def __init__(
-        self, services: Services, commands: Commands, results: Results, tenant: str, run_id: str, flow: Flow | None
+        self,
+        services: Services,
+        commands: Commands,
+        results: Results,
+        tenant: str,
+        run_id: str,
+        flow: Flow | None,
+        *,
+        created: bool = True,
     ) -> None:
         self._services = services
         self._commands = commands
@@ -32,6 +48,7 @@ class RunHandle:
         self._flow = flow
         self.tenant = tenant
         self.id = run_id
+        self.created = created
 
     def __repr__(self) -> str:
         return f"RunHandle({self.id})"
@@ -41,7 +58,7 @@ class RunHandle:
 
         Raises RunFailed (with the typed error in `.error`), RunCancelled, or TimeoutError after `timeout` seconds.
         """
-        outcome = await self._results.outcome(self.tenant, self.id, timeout)
+        outcome = await self.outcome(timeout)
         if outcome.status is RunStatus.SUCCEEDED:
             output = outcome.output
             return loaded(output, None if self._flow is None else self._flow.output)
@@ -49,6 +66,10 @@ class RunHandle:
         if outcome.status is RunStatus.CANCELLED:
             raise RunCancelled(self.id, error.message)
         raise RunFailed(self.id, outcome.status, error)
+
+    async def outcome(self, timeout: float | None = None) -> Outcome:
+        """Waits for the run to end and says how. Raises TimeoutError after `timeout` seconds, StoreError."""
+        return await self._results.outcome(self.tenant, self.id, timeout)
 
     async def run(self) -> Run:
         """The run's row. Raises NotFound."""
@@ -68,15 +89,17 @@ class RunHandle:
 
     async def events(self, after: int = -1) -> AsyncIterator[Event]:
         """The run's journal from the event after `after` on, as it grows, until the run has ended or is blocked."""
-        while True:
-            status = (await self.run()).status
-            ended = status.ended or status is RunStatus.BLOCKED
-            for event in await self._services.store.journal.read(self.tenant, self.id, after=after):
-                after = event.seq
-                yield event
-            if ended:
-                return
-            await asyncio.sleep(_LOOK)
+        with self._services.tails.follow(self.tenant, self.id, after) as tail:
+            over = (await self.run()).status in _OVER
+            while True:
+                events = await tail.next(0 if over else _CHECK)
+                for event in events:
+                    yield event
+                if over and not events:
+                    return
+                if (not events or events[-1].kind in ENDINGS) and (await self.run()).status in _OVER:
+                    over = True
+                    tail.look_again()
 
     async def stream(self, after: str | None = None) -> AsyncIterator[Chunk]:
         """Live progress and token deltas, until the run has ended. Never the truth: use `events` for that.

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.errors import StoreError
+from callboard.domain.run import RunStatus
 from callboard.engine.clock import FleetClock, Timer
 from callboard.engine.schedules import Scheduler
-from callboard.engine.services import Services
+from callboard.engine.services import Ended, Services
 from callboard.store.answers import KEPT
 
 _log = logging.getLogger("callboard.recovery")
@@ -99,6 +100,8 @@ class Recovery:
         services.metrics.dead += len(taken.dead)
         if taken.dead:
             services.bell.ring([Hint(News.ENDED, run_id) for run_id in taken.dead])
+            for tenant, run_id in zip(taken.tenants, taken.dead, strict=True):
+                services.ended(Ended(tenant, run_id, RunStatus.DEAD))
         if taken.ready or outlook.ready:
             worker.nudge()
         controls, limits = await services.store.controls.all(), await services.store.budgets.limits()
@@ -116,7 +119,7 @@ class Recovery:
         await services.swept()
 
     async def _tidy(self, now: float) -> None:
-        """What is no longer of use, now and then: holds of runs that have ended, old answers."""
+        """What is no longer of use, now and then: holds of runs that have ended, old answers, log-ins."""
         store = self._services.store
         if self._tidied_at is None:
             self._tidied_at = now  # a worker that has just begun has better things to do
@@ -126,6 +129,7 @@ class Recovery:
             if abs(now - self._aired_at) >= _AIR:
                 self._aired_at = now
                 await store.answers.forget(None, now - KEPT)
+                await store.people.forget(now)
 
     async def _sweep_forever(self) -> None:
         while not self._stopping:

@@ -58,7 +58,9 @@ _NEW = New()
 class Replay:
     """A run's journal, folded. Outcomes leave it as they are returned, so that what is left over shows."""
 
-    __slots__ = ("_beats", "_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries", "_undone")
+    __slots__ = (
+        "_beats", "_containers", "_intents", "_lost", "_outcomes", "_patches", "_retries", "_undone", "requeued",
+    )  # fmt: skip
 
     def __init__(self, events: Iterable[Event]) -> None:
         self._outcomes: dict[str, Event] = {}
@@ -69,6 +71,7 @@ class Replay:
         self._containers: dict[str, str] = {}
         self._beats: dict[str, Any] = {}
         self._undone: set[str] = set()
+        self.requeued = 0  # the number of the last event that says so
         ended: Event | None = None
         for event in events:
             kind = event.kind
@@ -94,9 +97,11 @@ class Replay:
                 self.heard(event.path, event.value())
             elif kind is EventKind.RUN_FAILED:
                 ended = event
-            elif kind is EventKind.REQUEUED and ended is not None:
-                self._forget(ended)
-                ended = None
+            elif kind is EventKind.REQUEUED:
+                self.requeued = event.seq
+                if ended is not None:
+                    self._forget(ended)
+                    ended = None
 
     @property
     def replaying(self) -> bool:

@@ -12,6 +12,7 @@ from callboard.domain.errors import (
     CallboardError,
     InputInvalid,
     LeaseLost,
+    NotFound,
     RowRefused,
     StoreError,
     Unencodable,
@@ -24,6 +25,7 @@ from callboard.domain.words import words
 from callboard.engine.context import Context
 from callboard.engine.execution import Execution
 from callboard.engine.flow import Flow
+from callboard.engine.intake import intake
 from callboard.engine.services import Services
 from callboard.store.claims import Claimed, Finish, Park, Release, Renew
 from callboard.store.runs import Blocked
@@ -38,12 +40,17 @@ _ENDS = {
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How executing a claimed run ended: the status it has now, None if this worker lost it."""
+    """How executing a claimed run ended: the status it has now, None if this worker lost it.
+
+    `kind` is that of the error of one that failed; `renewed`: it begins anew.
+    """
 
     status: RunStatus | None
     woken: tuple[str, ...] = ()
     wake_at: float | None = None
     unreleased: bool = False
+    kind: str = ""
+    renewed: bool = False
 
 
 class Runner:
@@ -104,23 +111,27 @@ class Runner:
         execution = self.execution
         now = int(self._services.clock.now() * 1e6)
         event = Event(execution.seq, EventKind.CONTINUED, "", b"", now, 0, body)
+        execution.keep(event)
         try:
             settled = await self._services.store.claims.settle(execution.claim, Renew(event, execution.children))
         except LeaseLost:
             return End(None)
         except StoreError:
             return await self._release()
-        return End(RunStatus.READY, settled.woken)
+        return End(RunStatus.READY, settled.woken, renewed=True)
 
     async def _drive(self) -> Any:
         execution, flow = self.execution, self._flow
-        if execution.root.doomed is not None and len(self._claimed.events) == 1:
+        begins = len(self._claimed.events) == 1
+        if execution.root.doomed is not None and begins:
             raise Cancelled(execution.root.doomed)  # cancelled before it began
         stored = decode(self._claimed.events[0].body) if self._claimed.events[0].body else None
         try:
-            value = flow.input.load(stored)
-        except InputInvalid as error:
-            if len(self._claimed.events) == 1:
+            value = await intake(self._services.store, self._claimed.run, flow, stored, begins=begins)
+        except StoreError as error:
+            raise execution.abort(error) from error
+        except (InputInvalid, NotFound) as error:
+            if begins:
                 raise
             raise execution.block(Blocked("", "an input that fitted", f"another one: {error.what}")) from error
         return await execution.drive(execution.root, flow.fn(Context(execution), value))  # type: ignore[arg-type]
@@ -175,7 +186,7 @@ class Runner:
             return End(None)
         except StoreError:
             return await self._release()
-        self.execution.seq = events[-1].seq + 1
+        self.execution.seq, self.execution.kept = events[-1].seq + 1, None
         return await self._finish(RunStatus.FAILED, encode(error.record()))
 
     async def _release(self) -> End:
@@ -190,6 +201,7 @@ class Runner:
     async def _finish(self, status: RunStatus, body: bytes) -> End:
         execution = self.execution
         event = Event(execution.seq, _ENDS[status], "", b"", int(self._services.clock.now() * 1e6), 0, body)
+        execution.keep(event)
         error = None if status is RunStatus.SUCCEEDED else self._error(status, body)
         end = Finish(status, event, self._notice(status, body, error), execution.children, error)
         try:
@@ -198,7 +210,7 @@ class Runner:
             return End(None)
         except StoreError:
             return await self._release()
-        return End(status, settled.woken)
+        return End(status, settled.woken, kind=_kind(body) if status is RunStatus.FAILED else "")
 
     def _error(self, status: RunStatus, body: bytes) -> bytes:
         if status is RunStatus.CANCELLED:
@@ -229,6 +241,10 @@ class Runner:
 def _ended_early(left: Event, error: BaseException | None = None) -> Blocked:
     how = "the end of the flow" if error is None else f"{type(error).__name__}: {words(error)}"
     return Blocked(left.path, f"the effect {left.path}", how)
+
+
+def _kind(body: bytes) -> str:
+    return msgspec.json.decode(body, type=ErrorRecord).kind
 
 
 def _record(error: BaseException) -> ErrorRecord:

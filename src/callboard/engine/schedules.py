@@ -100,7 +100,9 @@ class Scheduler:
         labels = {"schedule": schedule.name, "due": due}
         key, value = f"schedule/{schedule.name}/{due}", decode(schedule.input)
         try:
-            started = await self._commands.start(flow, value, tenant=schedule.tenant, key=key, labels=labels)
+            started = await self._commands.start(
+                flow, value, tenant=schedule.tenant, key=key, labels=labels, by=f"schedule:{schedule.name}"
+            )
         except KeyConflict:  # somebody started it, and then its input was changed
             found = await self._services.store.runs.find(schedule.tenant, flow=flow.name, labels=labels, limit=1)
             return found[0].id if found else None

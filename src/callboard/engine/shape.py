@@ -89,9 +89,14 @@ def returned(fn: Callable[..., Any]) -> Shape | None:
     return None if shape.plain else shape
 
 
+_SHOWN = 40  # parts of a value
+
+
 def _problem(error: Any) -> str:
     place = ".".join(str(p) for p in error["loc"]) or "the value"
-    given = repr(error["input"])
+    found = error["input"]
+    small = not isinstance(found, list | dict) or len(found) <= _SHOWN  # a large one takes long to write out
+    given = repr(found) if small else f"{type(found).__name__} of {len(found):,}"
     return f"{place}: {error['msg']} (got {given if len(given) <= 80 else given[:77] + '...'})"
 
 

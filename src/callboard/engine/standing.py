@@ -79,6 +79,11 @@ class Standing:
         """The idempotency key that the next effect here gets: for one that makes the same call again later."""
         return key_at(self._execution, self._branch("next_key").scope.peek())
 
+    @property
+    def next_place(self) -> str:
+        """The place of the next effect here, as paths in the journal begin."""
+        return self._branch("next_place").scope.peek()
+
     def carried(self, kind: type[T]) -> T:
         """What the runtime was given to carry for those who build on effects, by its type."""
         found: T = self._execution.services.carried[kind]

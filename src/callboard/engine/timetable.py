@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import encode
 from callboard.domain.errors import Conflict, InputInvalid, NotFound
 from callboard.engine.cron import Cron, cron
@@ -69,9 +70,11 @@ class Plan:
                 f"schedule {name}: tenant={tenant!r} is empty", remedy="name the tenant, or leave it out"
             )
         if isinstance(flow, Flow):
-            flow.input.load(input)
+            flow.take(input)
         elif not isinstance(flow, str) or not flow:
             raise InputInvalid(f"schedule {name}: {flow!r} names no flow", remedy="name the flow that it starts")
+        body = encode(input, f"the input of schedule {name}")
+        refuse_reference(body, f"the input of schedule {name}")
         try:
             Cron(expression, zone)
         except InputInvalid as error:
@@ -81,7 +84,7 @@ class Plan:
             flow.name if isinstance(flow, Flow) else flow,
             " ".join(expression.split()),
             zone,
-            encode(input, f"the input of schedule {name}"),
+            body,
             _one_of(Overlap, overlap, f"schedule {name}: overlap"),
             _one_of(CatchUp, catch_up, f"schedule {name}: catch_up"),
             tenant,

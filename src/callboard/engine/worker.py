@@ -11,8 +11,9 @@ from callboard.domain.run import RunStatus
 from callboard.engine.heartbeat import Heartbeat
 from callboard.engine.recovery import Recovery
 from callboard.engine.runner import End, Runner
-from callboard.engine.services import Services
+from callboard.engine.services import Ended, Services
 from callboard.store.claims import Claim, Claimed, Release
+from callboard.telemetry.current import Place, stand
 
 _log = logging.getLogger("callboard.worker")
 _BATCH = 500  # runs claimed in one go at most
@@ -206,6 +207,8 @@ class Worker:
 
     async def _run(self, claim: Claim, runner: Runner) -> None:
         full = len(self._active) >= self._services.settings.concurrency
+        execution = runner.execution
+        stand(Place(execution.run, since=execution.since, sampled=self._services.sampled))
         try:
             end = await runner.run()
         except Exception:
@@ -218,7 +221,14 @@ class Worker:
             self._alone = False  # a suspect runs alone, so it is the suspect that has ended
             self._wake.set()
         if end.status is not None and end.status.ended:
-            self._services.metrics.end(end.status, runner.execution.run.flow)
+            self._services.metrics.end(end.status, execution.run.flow)
+            if end.kind:
+                self._services.metrics.failure(end.kind, "run")
+        if end.status is not None and (end.status.ended or end.renewed):
+            told = Ended(
+                claim.tenant, claim.run_id, end.status, execution.seq, execution.base, execution.run, execution.kept
+            )
+            self._services.ended(told)
         self._tell(claim, end)
 
     def _tell(self, claim: Claim, end: End) -> None:

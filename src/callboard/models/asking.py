@@ -59,6 +59,7 @@ async def ask(
     prices: Prices,
     watch: Callable[[Delta], None],
     key: str | None = None,
+    began: Callable[[float], None] | None = None,
 ) -> ModelResponse:
     """Asks a model once.
 
@@ -70,6 +71,7 @@ async def ask(
         prices: for what the answer cost, where the model does not say so itself.
         watch: gets each delta; it must not block.
         key: by which the call's journal is found.
+        began: told after how many seconds the answer began, if it was streamed.
 
     Raises ModelFailed, with `detail["model"]` for the candidate; `detail["made"]` is False when nobody was asked, with
     `retry_after` (seconds) or `ready` (epoch seconds) where that is known, and `detail["streamed"]` True when deltas
@@ -80,6 +82,8 @@ async def ask(
         async with option.gate.enter(tokens, target=option.candidate.model) as entered:
             answer = _priced(await _answer(option, request, timeout, seen, entered, key), option.info, prices)
             entered.settle(answer.usage.tokens)
+            if began is not None and seen.any:
+                began(seen.took)
             _whole(answer, option.info)
     except Exception as error:
         failure = failed(error)

@@ -155,7 +155,7 @@ class Gate:
         """What this process knows of the upstream without asking anybody."""
         at, wait = self._full
         phase = Phase.CLOSED if self._breaker is None else self._breaker.known()
-        return Seen(phase, max(0.0, at + wait - self._clock()), self._latency.value)
+        return Seen(phase, max(0.0, at + wait - self._clock()), self._latency.value, self._inside)
 
     async def look(self) -> Look:
         """How the upstream stands. Raises StoreUnavailable if the counters are away."""

@@ -14,11 +14,13 @@ class Seen(NamedTuple):
         phase: what the breaker does, by what was read last.
         wait: seconds until a limit that refused a call has room again; 0 if none did, or if the time has come.
         latency: seconds to a stream's first piece of late; None before there was one.
+        inside: calls under way, of this process.
     """
 
     phase: Phase
     wait: float
     latency: float | None
+    inside: int = 0
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,11 +92,13 @@ class WorkerInfo(msgspec.Struct, frozen=True):
 
 
 class Takeover(msgspec.Struct, frozen=True):
-    """What a sweep did about workers that are gone: runs made ready again, runs given up as poisonous."""
+    """What a sweep did about workers that are gone: runs made ready again, runs given up as poisonous, and whose these
+    are, in the same order."""
 
     ready: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
     workers: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
 
 
 class Outlook(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """The journal: append-only rows, each checked against its run's epoch."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -117,5 +117,13 @@ class Journal(Protocol):
         """The run's events with a seq above `after`, in order, ancestors of a fork included.
 
         Raises NotFound when the tenant has no such run.
+        """
+        ...
+
+    async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:
+        """Of many runs, by id, the events after each one's seq, in one read: at most `limit` of each, in order.
+
+        A fork's ancestors are included. Runs of which there is nothing new, or which the tenant does not have, are
+        left out.
         """
         ...

@@ -13,6 +13,7 @@ from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.domain.usage import Usage
 from callboard.store.approvals import Approval, ApprovalStatus
 from callboard.store.budgets import Limit
+from callboard.store.deliveries import Delivery, DeliveryStatus, Due
 from callboard.store.runs import Cost
 from callboard.store.schedules import CatchUp, Overlap, Schedule
 
@@ -28,7 +29,7 @@ def run_from(row: Sequence[Any]) -> Run:
     """A run from the columns that `get`, `find` and `claim` select."""
     (run_id, tenant, flow, version, status, priority, key, epoch, depth, parent, fork_of, created, updated, finished,
      wake, deaths, tokens_in, tokens_out, cost, cached, reasoning, written, labels, error, start,
-     needs, charges) = row  # fmt: skip
+     needs, charges, by, trace) = row  # fmt: skip
     return Run(
         id=run_id,
         tenant=tenant,
@@ -52,6 +53,8 @@ def run_from(row: Sequence[Any]) -> Run:
         start_at=start,
         needs=needs,
         charges=_charges.decode(charges) if charges else (),
+        by=by,
+        trace=trace,
     )
 
 
@@ -62,8 +65,8 @@ def charges_text(charges: tuple[Charge, ...]) -> str | None:
 
 def cost_from(row: Sequence[Any]) -> Cost:
     """What runs cost, from the columns that `costs` selects."""
-    day, flow, child, status, runs, *usage = row
-    return Cost(day, flow, bool(child), _STATUSES[status], runs, Usage(*map(int, usage)))
+    day, flow, version, child, status, runs, *usage = row
+    return Cost(day, flow, version, bool(child), _STATUSES[status], runs, Usage(*map(int, usage)))
 
 
 def event_from(seq: int, kind: int, path: str, digest: bytes, at: int, took: int, body: bytes | None) -> Event:
@@ -145,3 +148,31 @@ def limit_row(limit: Limit) -> tuple[Any, ...]:
     bound = msgspec.structs.astuple(limit.bound)
     warn = msgspec.json.encode(limit.warn).decode()
     return limit.tenant, limit.scope, limit.name, limit.period, *bound, warn, limit.by, limit.at
+
+
+def delivery_from(row: Sequence[Any]) -> Delivery:
+    """A delivery from its columns."""
+    tenant, delivery_id, run_id, url, created, due, status, tries, said = row
+    return Delivery(
+        id=delivery_id,
+        tenant=tenant,
+        run_id=run_id,
+        url=url,
+        created_at=created,
+        due=due,
+        status=DeliveryStatus(status),
+        tries=tries,
+        said=said,
+    )
+
+
+def delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    """The columns of a delivery."""
+    d = delivery
+    return d.tenant, d.id, d.run_id, d.url, d.created_at, d.due, d.status, d.tries, d.said
+
+
+def due_from(row: Sequence[Any]) -> Due:
+    """A delivery to make, from its columns, its run's flow and its run's status."""
+    *delivery, flow, status = row
+    return Due(delivery_from(delivery), flow, _STATUSES[status])

@@ -20,6 +20,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
         start_at: the run waits until then (epoch seconds); it is claimed earlier only to be cancelled.
         needs: only workers with this label execute it.
         charges: whom it counts to beside itself, see callboard.domain.run.Run.
+        by: who started it; a child has none.
+        trace: the `traceparent` of what started it.
     """
 
     id: str
@@ -39,6 +41,8 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     start_at: float | None = None
     needs: str | None = None
     charges: tuple[Charge, ...] = ()
+    by: str | None = None
+    trace: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -53,7 +57,8 @@ class Cost(msgspec.Struct, frozen=True):
 
     Attributes:
         day: by the calendar in UTC, `2026-11-21`.
-        flow: its name, all versions together.
+        flow: its name.
+        version: of the flow.
         child: whether another run had started them; what a root costs in all is its own and its children's.
         status: how they ended.
         runs: how many they are.
@@ -62,9 +67,44 @@ class Cost(msgspec.Struct, frozen=True):
 
     day: str
     flow: str
+    version: str
     child: bool
     status: RunStatus
     runs: int
+    usage: Usage
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are looked for: those to which all of it applies. Times are epoch seconds, of when runs were created.
+
+    Attributes:
+        statuses: one of these; empty for any.
+        flows: patterns of names of flows, in which a `*` stands for any characters; None for any.
+        labels: that they have.
+        kind: of the error that ended them.
+        by: who started them.
+        since, until: created at `since` or later, and before `until`.
+        text: words that are all found in the run's id, flow, key, labels, starter or error message, whatever their
+            case.
+        roots: only those that nobody spawned.
+    """
+
+    statuses: tuple[RunStatus, ...] = ()
+    flows: tuple[str, ...] | None = None
+    labels: dict[str, str] = {}
+    kind: str | None = None
+    by: str | None = None
+    since: float | None = None
+    until: float | None = None
+    text: str = ""
+    roots: bool = False
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """What the runs of a search come to together: how many in each status, of each kind of error, and their usage."""
+
+    statuses: dict[RunStatus, int]
+    kinds: dict[str, int]
     usage: Usage
 
 
@@ -74,6 +114,7 @@ class Purge(msgspec.Struct, frozen=True):
     runs: int = 0
     events: int = 0
     blobs: int = 0
+    sessions: int = 0
 
 
 class Runs(Protocol):
@@ -117,12 +158,23 @@ class Runs(Protocol):
         """Runs, newest first; `before` is the last id of the page before."""
         ...
 
+    async def search(self, tenant: str, search: Search, *, before: str | None = None, limit: int = 50) -> list[Run]:
+        """Runs to which the search applies, newest first; `before` is the last id of the page before.
+
+        Raises InputInvalid for a text that no run can have, or that is too long to look for.
+        """
+        ...
+
+    async def totals(self, tenant: str, search: Search) -> Totals:
+        """What all runs come to to which the search applies. Raises InputInvalid as `search` does."""
+        ...
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         """How many runs the tenant has in each status."""
         ...
 
     async def costs(self, tenant: str, since: float) -> list[Cost]:
-        """What the runs cost that ended at `since` (epoch seconds) or later; by day, flow, child, status."""
+        """What the runs cost that ended at `since` (epoch seconds) or later; by day, flow, version, child, status."""
         ...
 
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
@@ -141,8 +193,9 @@ class Runs(Protocol):
     ) -> Purge:
         """Removes at most `batch` ended runs that finished before that time, oldest first, their own accounts
         (`run:ID`), and blobs that nothing refers to and nobody touched since `blobs_before`. Times are epoch
-        seconds. Runs that forks or children in flight still need are kept, and those that still hold something of
-        a budget."""
+        seconds. Runs that forks or children in flight still need are kept, those that still hold something of
+        a budget, and those of whose end somebody is yet to be told. Conversations go, with all that was said in them,
+        to which nobody added since that time, when none of their runs is left and no message waits."""
         ...
 
 

@@ -4,14 +4,19 @@ from typing import Protocol
 
 from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals
+from callboard.store.audit import Audit
 from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
 from callboard.store.claims import Claims
 from callboard.store.controls import Controls
+from callboard.store.deliveries import Deliveries
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
+from callboard.store.keys import Keys
+from callboard.store.people import People
 from callboard.store.runs import Runs
 from callboard.store.schedules import Schedules
+from callboard.store.sessions import Sessions
 
 
 class Store(Protocol):
@@ -65,6 +70,31 @@ class Store(Protocol):
     @property
     def answers(self) -> Answers:
         """Answers of models that may be given again."""
+        ...
+
+    @property
+    def keys(self) -> Keys:
+        """Keys of programs."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Who may log in, and who has."""
+        ...
+
+    @property
+    def audit(self) -> Audit:
+        """Who did what."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Conversations."""
+        ...
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Messages to the outside."""
         ...
 
     async def open(self) -> None:

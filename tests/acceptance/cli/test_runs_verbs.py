@@ -131,7 +131,7 @@ def test_fork_goes_on_by_itself(story: tuple[Desk, dict[str, str]]) -> None:
 
 def test_purge_removes_ended_runs_in_batches(story: tuple[Desk, dict[str, str]]) -> None:
     desk, _ = story
-    assert desk.json("runs", "purge", "--older-than", "1h") == [{"runs": 0, "events": 0, "blobs": 0}]
+    assert desk.json("runs", "purge", "--older-than", "1h") == [{"runs": 0, "events": 0, "blobs": 0, "sessions": 0}]
     assert desk.json("runs", "purge", "--older-than", "0s", "--status", "succeeded", "--batch", "1")[0]["runs"] == 1
     (total,) = desk.json("runs", "purge", "--older-than", "0s", "--batch", "1")
     assert total["runs"] == 1

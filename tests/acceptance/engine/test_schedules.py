@@ -74,6 +74,7 @@ async def test_a_weekday_report_for_a_year() -> None:
         assert len(runs) == 261
         assert {run.status for run in runs} == {"succeeded"}
         assert {run.labels["schedule"] for run in runs} == {"daily-report"}
+        assert {run.by for run in runs} == {"schedule:daily-report"}
         hours = {run.labels["due"][11:] for run in runs}
         assert hours == {"08:00:00Z", "07:00:00Z"}  # nine o'clock in winter and in summer
         assert runs[0].key == f"schedule/daily-report/{runs[0].labels['due']}"

@@ -95,10 +95,10 @@ async def test_what_runs_cost_is_told_by_day_flow_and_end(store: Store) -> None:
     await finish(second, 2, 10)
     await finish(own, 2, day)
     await finish(third, 3, day, RunStatus.FAILED)
-    tuesday = [Cost("2023-11-14", "order", False, RunStatus.SUCCEEDED, 2, spent + spent)]
+    tuesday = [Cost("2023-11-14", "order", "1", False, RunStatus.SUCCEEDED, 2, spent + spent)]
     wednesday = [
-        Cost("2023-11-15", "order", False, RunStatus.FAILED, 1, spent),
-        Cost("2023-11-15", "order", True, RunStatus.SUCCEEDED, 1, spent),
+        Cost("2023-11-15", "order", "1", False, RunStatus.FAILED, 1, spent),
+        Cost("2023-11-15", "order", "1", True, RunStatus.SUCCEEDED, 1, spent),
     ]
     assert await store.runs.costs(TENANT, T0) == tuesday + wednesday
     assert await store.runs.costs(TENANT, T0 + day) == wednesday

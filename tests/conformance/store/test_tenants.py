@@ -9,13 +9,16 @@ import pytest
 
 from callboard.domain.errors import NotFound
 from callboard.domain.run import RunStatus
+from callboard.domain.usage import NOTHING
 from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
+from callboard.store.deliveries import Deliveries, Delivery
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
-from callboard.store.runs import Runs
+from callboard.store.runs import Runs, Search, Totals
+from callboard.store.sessions import Meanwhile, NewTurn, Session, Sessions
 from callboard.store.store import Store
 from tests.conformance.store.charging import charge, limit, reserve
 from tests.conformance.store.play import (
@@ -36,6 +39,13 @@ BODY = b'"%s"' % (b"secret" * 5_000)
 HASH = hashlib.sha256(BODY).hexdigest()
 KEY = "the key of TENANT's run"
 FAR = 4_000_000_000.0
+NEXT = NewTurn(id="next", message="and?", at=LATER)
+
+
+async def totals(store: Store, run_id: str) -> bool:
+    found = await store.runs.totals(STRANGER, Search(text=run_id))
+    return found != Totals({}, {}, NOTHING)
+
 
 # What a stranger may try with the run, the question and the payload of another tenant.
 REFUSED: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
@@ -49,6 +59,9 @@ REFUSED: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
         STRANGER, question, ApprovalStatus.APPROVED, b"1", "eve", LATER
     ),
     "blobs.get": lambda s, *_: s.blobs.get(STRANGER, HASH),
+    "sessions.get": lambda s, run, _: s.sessions.get(STRANGER, run),
+    "sessions.add": lambda s, run, _: s.sessions.add(STRANGER, run, NEXT, Meanwhile.REPLACE),
+    "sessions.path": lambda s, run, _: s.sessions.path(STRANGER, run),
 }
 EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "runs.find": lambda s, *_: s.runs.find(STRANGER),
@@ -62,14 +75,23 @@ EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "answers.get": lambda s, *_: s.answers.get(STRANGER, b"question", 0.0),
     "answers.forget": lambda s, *_: s.answers.forget(STRANGER, FAR),
     "approvals.find": lambda s, run, _: s.approvals.find(STRANGER, run_id=run),
+    "runs.search": lambda s, run, _: s.runs.search(STRANGER, Search(text=run)),
+    "runs.totals": lambda s, run, _: totals(s, run),
+    "journal.news": lambda s, run, _: s.journal.news(STRANGER, {run: -1}, 10),
+    "sessions.find": lambda s, *_: s.sessions.find(STRANGER),
+    "sessions.turn": lambda s, run, _: s.sessions.turn(STRANGER, run),
+    "sessions.turns": lambda s, run, _: s.sessions.turns(STRANGER, run),
+    "sessions.started": lambda s, run, _: s.sessions.started(STRANGER, run, ()),
+    "deliveries.find": lambda s, run, _: s.deliveries.find(STRANGER, run_id=run),
 }
 # Take a tenant and no id; tested where they belong.
-ELSEWHERE = {"runs.start", "runs.purge", "budgets.balances", "answers.put"}
+ELSEWHERE = {"runs.start", "runs.purge", "budgets.balances", "answers.put", "deliveries.settle"}
 
 
 async def secret_run(store: Store) -> tuple[str, str]:
     """A blocked run of TENANT with a large payload, an open question and an open inbox; the ids of both. The tenant
-    has an account, a limit, an answer, and a run that has ended."""
+    has an account, a limit, an answer, and a run that has ended; a conversation, its turn and a delivery bear the
+    run's id."""
     await ended(store)
     await store.budgets.put(limit())
     await store.answers.put(TENANT, b"question", BODY, LATER)
@@ -77,7 +99,13 @@ async def secret_run(store: Store) -> tuple[str, str]:
     await reserve(store, held, charge(), seq=2)
     question = await asked(store, held)
     await store.claims.settle(held, end(3, RunStatus.BLOCKED))
-    return held.run_id, question
+    name = held.run_id
+    await store.sessions.create(Session(id=name, tenant=TENANT, flow="order", created_at=LATER, updated_at=LATER))
+    await store.sessions.add(TENANT, name, NewTurn(id=name, message="secret", at=LATER), Meanwhile.QUEUE)
+    await store.deliveries.add(
+        Delivery(id=name, tenant=TENANT, run_id=name, url="https://secret", created_at=LATER, due=LATER)
+    )
+    return name, question
 
 
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
@@ -145,7 +173,7 @@ async def test_a_purge_keeps_to_its_tenant(store: Store) -> None:
 def test_every_method_for_doors_is_tried_here() -> None:
     doors: dict[str, type] = {
         "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs, "budgets": Budgets,
-        "answers": Answers,
+        "answers": Answers, "sessions": Sessions, "deliveries": Deliveries,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"

@@ -23,13 +23,14 @@ from callboard.domain.kinds import ErrorKind, ErrorRecord
 from callboard.domain.suspension import Cancelled, Parked
 
 E = TypeVar("E", bound=CallboardError)
+OURS = (errors.__name__, "callboard.domain.error", "callboard.domain.failures")
 
 
 def below(cls: type[E]) -> Iterator[type[E]]:
     """A class and all classes that derive from it on this page."""
     yield cls
     for child in cls.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__ in OURS:
             yield from below(child)
 
 

@@ -7,6 +7,7 @@ import callboard as cb
 from callboard.domain.budget import ZERO, Balance
 from callboard.store.answers import KEPT
 from callboard.testing import runtime
+from tests.conformance.store.access import login
 from tests.conformance.store.charging import ONE, balance, charge, limit, reserve
 from tests.conformance.store.play import ANNA, T0, end, running
 
@@ -40,12 +41,18 @@ async def test_what_a_run_held_when_it_ended_is_charged_soon() -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_answers_that_are_too_old_for_anybody_go() -> None:
+async def test_answers_that_are_too_old_for_anybody_and_log_ins_that_expired_go() -> None:
     async with runtime(app) as test:
         now = test.rt.services.clock.now()
         await test.rt.store.answers.put("acme", b"old", b"1", now - KEPT)
         await test.rt.store.answers.put("acme", b"young", b"2", now - KEPT + 86_400)
-        while await test.rt.store.answers.get("acme", b"old", 0.0) is not None:
+        await test.rt.store.people.enter(login(mac=b"old", expires_at=now - 1))
+        await test.rt.store.people.enter(login(mac=b"young", expires_at=now + 1e9))
+        while (
+            await test.rt.store.answers.get("acme", b"old", 0.0) is not None
+            or await test.rt.store.people.entered(b"old") is not None
+        ):
             await test.wind(6)
             await asyncio.sleep(0.01)
+        assert await test.rt.store.people.entered(b"young") is not None
         assert await test.rt.store.answers.get("acme", b"young", 0.0) is not None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from callboard.apps.cli import options, reading
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.runtime import Runtime
@@ -15,7 +15,7 @@ _GRACE = 3_600.0  # seconds for which a payload without a run is kept: an append
 
 def fork(
     run_id: options.RunId,
-    at: Annotated[int, typer.Option("--at", metavar="SEQ", help="The last event that both runs share.")],
+    seq: Annotated[int, typer.Option("--at", metavar="SEQ", help="The last event that both runs share.")],
     store: options.Store = None,
     tenant: options.Tenant = None,
     as_json: options.AsJson = False,
@@ -23,7 +23,7 @@ def fork(
     """Start a run that shares this one's journal up to an event, and goes on by itself."""
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        forked = await rt.commands.fork(rt.settings.tenant, run_id, at)
+        forked = await at(rt).runs.fork(run_id, seq)
         return {"id": forked.id, "status": forked.status, "fork_of": run_id}
 
     _show([ask(store, tenant, work)], as_json)
@@ -41,7 +41,7 @@ def signal(
     decoded = reading.json_value(value, "VALUE")
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        status = await rt.commands.signal(rt.settings.tenant, run_id, name, decoded)
+        status = await at(rt).runs.signal(run_id, name, decoded)
         return {"id": run_id, "status": status}
 
     _show([ask(store, tenant, work)], as_json)
@@ -57,7 +57,7 @@ def cancel(
     """Ask a run to end. It ends when a worker has told its flow."""
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        return {"id": run_id, "status": await rt.commands.cancel(rt.settings.tenant, run_id, reason)}
+        return {"id": run_id, "status": await at(rt).runs.cancel(run_id, reason)}
 
     _show([ask(store, tenant, work)], as_json)
 
@@ -88,15 +88,8 @@ def purge(
         )
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        total = {"runs": 0, "events": 0, "blobs": 0}
-        now = rt.services.clock.now()
-        while True:
-            done = await rt.store.runs.purge(
-                rt.settings.tenant, before=now - age, statuses=wanted, batch=batch, blobs_before=now - _GRACE
-            )
-            if not done.runs and not done.blobs:
-                return total
-            total = {name: count + getattr(done, name) for name, count in total.items()}
+        done = await at(rt).runs.purge(older_than=age, statuses=wanted, batch=batch, grace=_GRACE)
+        return {name: getattr(done, name) for name in done.__struct_fields__}
 
     _show([ask(store, tenant, work, operator=True)], as_json)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from callboard.apps.cli import options, person, reading
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.runtime import ApprovalStatus, Runtime
@@ -99,7 +99,7 @@ def _decide(
     name = person.user(by)
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        after = await rt.commands.decide(rt.settings.tenant, approval_id, decision, value=value, by=name, note=note)
+        after = await at(rt, name).approvals.decide(approval_id, decision, value=value, note=note)
         run_id = (await rt.store.approvals.get(rt.settings.tenant, approval_id)).run_id
         return {"id": approval_id, "status": decision, "by": name, "run_id": run_id, "run_status": after}
 

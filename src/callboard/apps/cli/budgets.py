@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from callboard.apps.cli import options, person
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.runtime import Runtime
@@ -16,6 +16,7 @@ Name = Annotated[
 ]
 Per = Annotated[str, typer.Option("--per", metavar="day|month", help="Over which time, in UTC. Default: ever.")]
 By = Annotated[str | None, typer.Option("--by", metavar="WHO", help="Who does it. Default: your user name.")]
+_EVERY = "*"
 Whose = Annotated[
     str | None,
     typer.Option("--tenant", metavar="T", help="Whose; '*' for every tenant's. Default: $CALLBOARD_TENANT."),
@@ -76,9 +77,9 @@ def set_budget(
         limits["warn"] = tuple(sorted(warn))
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        return await rt.budgets.set(rt.settings.tenant, scope, name, by=who, **limits)
+        return await at(rt, who).budgets.set(scope, name, everywhere=tenant == _EVERY, **limits)
 
-    _show(ask(store, tenant, work, operator=True), as_json)
+    _show(ask(store, _desk_of(tenant), work, operator=True), as_json)
 
 
 def remove_budget(
@@ -92,9 +93,14 @@ def remove_budget(
     """Lift a limit that was set. What an app declares for the same is in force again."""
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        return await rt.budgets.remove(rt.settings.tenant, scope, name, per)
+        return await at(rt).budgets.remove(scope, name, per, everywhere=tenant == _EVERY)
 
-    _show(ask(store, tenant, work, operator=True), as_json)
+    _show(ask(store, _desk_of(tenant), work, operator=True), as_json)
+
+
+def _desk_of(tenant: str | None) -> str | None:
+    """Whose desk it is: what is set for every tenant is recorded with the default tenant's deeds."""
+    return None if tenant == _EVERY else tenant
 
 
 def _show(done: dict[str, Any], as_json: bool) -> None:

@@ -1,14 +1,15 @@
 """The verbs by which an operator holds things back while everything runs: pause, resume, limit, controls."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from callboard.apps.cli import options, person, reading
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
-    from callboard.runtime import Control, Runtime
+    from callboard.runtime import Control, Runtime, Scope
 
 Paused = Annotated[str, typer.Argument(metavar="tenant|flow|tool", help="What kind of thing.")]
 Limited = Annotated[str, typer.Argument(metavar="tenant|flow", help="What kind of thing.")]
@@ -20,14 +21,14 @@ def pause(
     scope: Paused, name: Name, by: By = None, store: options.Store = None, as_json: options.AsJson = False
 ) -> None:
     """Begin nothing more of a tenant, a flow or a tool. What is running goes on; calls of a tool wait."""
-    _set(scope, name, {"paused": True}, by, store, as_json)
+    _set(scope, name, lambda fleet, kind: fleet.pause(kind, name), by, store, as_json)
 
 
 def resume(
     scope: Paused, name: Name, by: By = None, store: options.Store = None, as_json: options.AsJson = False
 ) -> None:
     """Lift a pause."""
-    _set(scope, name, {"paused": False}, by, store, as_json)
+    _set(scope, name, lambda fleet, kind: fleet.resume(kind, name), by, store, as_json)
 
 
 def limit(
@@ -49,7 +50,7 @@ def limit(
         raise InputInvalid("limit was given no number, or one and --none", remedy="name a number, or --none")
     if reading.scope(scope) is Scope.TOOL:
         raise InputInvalid("a tool has no number of runs", remedy="limit its flow, or pause the tool")
-    _set(scope, name, {"running": running}, by, store, as_json)
+    _set(scope, name, lambda fleet, kind: fleet.limit(kind, name, running), by, store, as_json)
 
 
 def controls(store: options.Store = None, as_json: options.AsJson = False) -> None:
@@ -61,25 +62,22 @@ def controls(store: options.Store = None, as_json: options.AsJson = False) -> No
     _show(ask(store, None, work, operator=True), as_json)
 
 
-def _set(scope: str, name: str, change: dict[str, Any], by: str | None, store: str | None, as_json: bool) -> None:
-    import msgspec
-
+def _set(
+    scope: str,
+    name: str,
+    do: "Callable[[Any, Scope], Awaitable[Control]]",
+    by: str | None,
+    store: str | None,
+    as_json: bool,
+) -> None:
     from callboard.domain.errors import InputInvalid
-    from callboard.runtime import Control
 
     kind, who = reading.scope(scope), person.user(by)
     if not name:
         raise InputInvalid("the name is empty", remedy=f"name the {kind}")
 
-    async def work(rt: "Runtime") -> Control:
-        known = {(each.scope, each.name): each for each in await rt.store.controls.all()}
-        before = known.get((kind, name), Control(scope=kind, name=name))
-        after = msgspec.structs.replace(before, by=who, at=rt.services.clock.now(), **change)
-        if after.paused or after.running is not None:
-            await rt.store.controls.put(after)
-        else:
-            await rt.store.controls.remove(kind, name)
-        return after
+    async def work(rt: "Runtime") -> "Control":
+        return await do(at(rt, who).fleet, kind)
 
     _show([ask(store, None, work, operator=True)], as_json)
 

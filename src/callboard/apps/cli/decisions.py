@@ -3,14 +3,15 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
-from callboard.domain.event import Event, EventKind
+from callboard.apps.reading.effect import Effect, Sort
+from callboard.apps.reading.effects import effects
+from callboard.domain.event import Event
 
 if TYPE_CHECKING:
     from callboard.runtime import Runtime
 
 _MOST = 10_000  # events that are looked at
 _PAGE = 500
-_CALLS = (":model", ":compact")
 
 
 async def decisions(rt: "Runtime", run_id: str) -> list[dict[str, Any]]:
@@ -20,20 +21,7 @@ async def decisions(rt: "Runtime", run_id: str) -> list[dict[str, Any]]:
 
 def decided(events: Iterable[Event]) -> list[dict[str, Any]]:
     """For each model call: its path, the agent, whom it asked last (`model`), why (`reason`), and who failed before."""
-    found: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if not event.path.endswith(_CALLS):
-            continue
-        value = event.value()
-        if event.kind is EventKind.INTENT and isinstance(note := value.get("note"), dict):
-            call = found.setdefault(event.path, {"path": event.path, "failed": []})
-            call |= {"agent": note.get("agent"), "model": note.get("model"), "reason": _reason(note)}
-        elif event.kind in (EventKind.RETRY, EventKind.FAILED):
-            error = value["error"] if event.kind is EventKind.RETRY else value
-            detail = error.get("detail") or {}
-            call = found.setdefault(event.path, {"path": event.path, "failed": [], "model": None})
-            call["failed"].append({"model": detail.get("model"), "kind": error["kind"], "message": error["message"]})
-    return list(found.values())
+    return [_decision(effect) for effect in effects(events) if effect.sort is Sort.MODEL]
 
 
 def in_words(calls: Iterable[dict[str, Any]]) -> str:
@@ -48,10 +36,16 @@ def in_words(calls: Iterable[dict[str, Any]]) -> str:
     return "\n".join([", ".join(f"{model} x {n}" for model, n in times.items()), *lines])
 
 
-def _reason(note: dict[str, Any]) -> str | None:
-    """Why the one that is asked was chosen: it stands last."""
-    considered = note.get("considered")
-    return considered[-1][1] if considered else None
+def _decision(effect: Effect) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": effect.path, "failed": [], "model": effect.note.get("model")}
+    if effect.note:
+        considered = effect.note.get("considered")
+        found |= {"agent": effect.note.get("agent"), "reason": considered[-1][1] if considered else None}
+    for attempt in effect.attempts:
+        if (error := attempt.error) is not None:
+            model = (error.detail or {}).get("model")
+            found["failed"].append({"model": model, "kind": error.kind, "message": error.message})
+    return found
 
 
 async def _events(rt: "Runtime", run_id: str) -> AsyncIterator[Event]:

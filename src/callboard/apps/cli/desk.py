@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from callboard.runtime import Flows, Runtime
+    from callboard.runtime import Desk, Flows, Runtime
     from callboard.settings import Settings
 
 T = TypeVar("T")
@@ -67,6 +67,14 @@ def ask(
             return await work(rt)
 
     return asyncio.run(asked())
+
+
+def at(rt: "Runtime", by: str | None = None) -> "Desk":
+    """The desk of whoever sits here, under a name that was given or under the user's own: what is done there is
+    recorded."""
+    from callboard.apps.cli.person import sitting
+
+    return rt.desk(rt.access.local(by or sitting()), source="cli")
 
 
 def _check(chosen: "Settings") -> None:

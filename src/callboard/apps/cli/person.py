@@ -13,3 +13,14 @@ def user(given: str | None) -> str:
         return getuser()
     except (KeyError, OSError) as error:  # a container may run under a number without a name
         raise InputInvalid("nobody knows who decides", why="this user has no name", remedy="add --by NAME") from error
+
+
+def sitting() -> str:
+    """The user's name, or its number where it has no name."""
+    from getpass import getuser
+    from os import getuid
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"user {getuid()}"

@@ -8,15 +8,21 @@ from typer.core import TyperGroup
 
 from callboard.apps.cli.acting import cancel, fork, purge, signal
 from callboard.apps.cli.approvals import approve, edit, list_approvals, reject
+from callboard.apps.cli.audit import list_audit, show_head, verify_audit
 from callboard.apps.cli.budgets import list_budgets, remove_budget, set_budget
 from callboard.apps.cli.chaos import chaos
 from callboard.apps.cli.control import controls, limit, pause, resume
 from callboard.apps.cli.costs import costs
 from callboard.apps.cli.db import migrate, status
+from callboard.apps.cli.dev import dev
 from callboard.apps.cli.doctor import doctor
 from callboard.apps.cli.failure import tell
 from callboard.apps.cli.fleet import queue, workers
+from callboard.apps.cli.gateway import gateway
+from callboard.apps.cli.keys import create_key, list_keys, revoke_key, rotate_key
 from callboard.apps.cli.looking import list_dead, list_events, list_runs, show_run
+from callboard.apps.cli.new import new
+from callboard.apps.cli.people import add_person, disable_person, enable_person, list_people, set_password
 from callboard.apps.cli.requeue import requeue
 from callboard.apps.cli.run import run
 from callboard.apps.cli.schedules import (
@@ -28,6 +34,7 @@ from callboard.apps.cli.schedules import (
     show_schedule,
     trigger_schedule,
 )
+from callboard.apps.cli.up import up
 from callboard.apps.cli.upstreams import Listing, list_upstreams, reset_upstream
 from callboard.apps.cli.worker import worker
 
@@ -49,17 +56,27 @@ _approvals = _group("Questions to people, and their answers.")
 _schedules = _group("Runs that are started again and again.")
 _budgets = _group("Hard limits on what models may cost.")
 _upstreams = _group("What an app depends on: callboard upstreams MODULE:APP lists it.", Listing)
+_audit = _group("The record of who did what.")
+_keys = _group("Keys of programs.")
+_people = _group("Who may log in to the console.")
 _db = _group("The schema of a PostgreSQL store.")
 program.add_typer(_runs, name="runs")
 program.add_typer(_approvals, name="approvals")
 program.add_typer(_schedules, name="schedules")
 program.add_typer(_budgets, name="budgets")
 program.add_typer(_upstreams, name="upstreams")
+program.add_typer(_audit, name="audit")
+program.add_typer(_keys, name="keys")
+program.add_typer(_people, name="people")
 program.add_typer(_db, name="db")
 
 for _tree, _name, _verb in (
+    (program, "new", new),
+    (program, "dev", dev),
+    (program, "up", up),
     (program, "run", run),
     (program, "worker", worker),
+    (program, "gateway", gateway),
     (program, "workers", workers),
     (program, "queue", queue),
     (program, "pause", pause),
@@ -94,6 +111,18 @@ for _tree, _name, _verb in (
     (_budgets, "remove", remove_budget),
     (_upstreams, "list", list_upstreams),
     (_upstreams, "reset", reset_upstream),
+    (_audit, "list", list_audit),
+    (_audit, "verify", verify_audit),
+    (_audit, "head", show_head),
+    (_keys, "create", create_key),
+    (_keys, "list", list_keys),
+    (_keys, "rotate", rotate_key),
+    (_keys, "revoke", revoke_key),
+    (_people, "add", add_person),
+    (_people, "list", list_people),
+    (_people, "disable", disable_person),
+    (_people, "enable", enable_person),
+    (_people, "password", set_password),
     (_db, "migrate", migrate),
     (_db, "status", status),
 ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from callboard.apps.cli import failure, options, reading
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.domain.run import Run
@@ -115,17 +115,15 @@ def _confirm(found: int, status: str) -> None:
 
 async def _some(rt: "Runtime", runs: "Sequence[Run]", reason: str) -> list[str]:
     """Requeues runs side by side; returns why some were refused."""
-    import asyncio
-
-    refusals = await asyncio.gather(*(_one(rt, run.id, reason) for run in runs))
-    return [refusal for refusal in refusals if refusal is not None]
+    refused = await at(rt).runs.requeue_all([run.id for run in runs], reason)
+    return [str(refused[run.id]) for run in runs if run.id in refused]
 
 
 async def _one(rt: "Runtime", run_id: str, reason: str) -> str | None:
     from callboard.domain.errors import Conflict, NotFound
 
     try:
-        await rt.commands.requeue(rt.settings.tenant, run_id, reason)
+        await at(rt).runs.requeue(run_id, reason)
     except (NotFound, Conflict) as error:
         return str(error)
     return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from callboard.apps.cli import options, reading
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.runtime import Runtime
@@ -66,7 +66,7 @@ def put_schedule(
     decoded = reading.json_value(value, "--input")
 
     async def do(rt: "Runtime") -> None:
-        await rt.schedules.put(name, flow, cron, input=decoded, zone=zone, overlap=overlap, catch_up=catch_up)
+        await at(rt).schedules.put(name, flow, cron, input=decoded, zone=zone, overlap=overlap, catch_up=catch_up)
 
     _change(name, do, store, tenant, as_json)
 
@@ -78,7 +78,7 @@ def pause_schedule(
     as_json: options.AsJson = False,
 ) -> None:
     """Start nothing until it is resumed."""
-    _change(name, lambda rt: rt.schedules.pause(name), store, tenant, as_json)
+    _change(name, lambda rt: at(rt).schedules.pause(name), store, tenant, as_json)
 
 
 def resume_schedule(
@@ -88,7 +88,7 @@ def resume_schedule(
     as_json: options.AsJson = False,
 ) -> None:
     """Go on; what was missed is made up for as the schedule says."""
-    _change(name, lambda rt: rt.schedules.resume(name), store, tenant, as_json)
+    _change(name, lambda rt: at(rt).schedules.resume(name), store, tenant, as_json)
 
 
 def remove_schedule(
@@ -101,7 +101,7 @@ def remove_schedule(
 
     async def work(rt: "Runtime") -> list[dict[str, Any]]:
         found = await _object(rt, name)
-        await rt.schedules.remove(name)
+        await at(rt).schedules.remove(name)
         return [found | {"state": "removed"}]
 
     _show(ask(store, tenant, work), as_json)
@@ -114,7 +114,7 @@ def trigger_schedule(
     as_json: options.AsJson = False,
 ) -> None:
     """Make it due now, beside its times: a worker that has its flow starts a run."""
-    _change(name, lambda rt: rt.schedules.trigger(name), store, tenant, as_json)
+    _change(name, lambda rt: at(rt).schedules.trigger(name), store, tenant, as_json)
 
 
 def _change(

@@ -4,17 +4,23 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from callboard.apps.cli.failure import INTERRUPTED
 
+STOPPING = "stopping: effects in flight finish; once more ends at once"
 _SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
 @contextmanager
-def on_signal(drain: Callable[[], None]) -> Iterator[None]:
-    """Calls `drain` on the event loop at the first signal; at the second the process ends here and now."""
+def on_signal(
+    drain: Callable[[], None],
+    signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+    said: str = STOPPING,
+) -> Iterator[None]:
+    """Calls `drain` on the event loop at the first signal, and says what follows; at the second the process ends here
+    and now."""
     loop = asyncio.get_running_loop()
     heard = False
 
@@ -23,10 +29,10 @@ def on_signal(drain: Callable[[], None]) -> Iterator[None]:
         if heard:
             _end()
         heard = True
-        print("stopping: effects in flight finish; once more ends at once", file=sys.stderr, flush=True)
+        if said:
+            print(said, file=sys.stderr, flush=True)
         drain()
 
-    signals = (signal.SIGINT, signal.SIGTERM)
     for number in signals:
         loop.add_signal_handler(number, hear)
     try:

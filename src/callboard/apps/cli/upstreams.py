@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from callboard.apps.cli import options
-from callboard.apps.cli.desk import ask
+from callboard.apps.cli.desk import ask, at
 
 if TYPE_CHECKING:
     from callboard.runtime import Dependency, Runtime
@@ -52,7 +52,7 @@ def reset_upstream(
     from callboard.apps.cli import show
 
     async def work(rt: "Runtime") -> dict[str, Any]:
-        return await rt.upstreams.reset(name)
+        return await at(rt).fleet.reset(name)
 
     before = ask(store, None, work, operator=True)
     if as_json:

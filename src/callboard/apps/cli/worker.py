@@ -55,8 +55,10 @@ async def _work(app: "Flows", chosen: "Settings", grace: float) -> None:
 
     from callboard.apps.cli.probes import probing
     from callboard.apps.cli.stop import on_signal
+    from callboard.runtime import log_as
     from callboard.runtime import open as open_runtime
 
+    log_as(chosen.telemetry.log, chosen.telemetry.service)
     told = asyncio.Event()
     with probing(chosen.listen) as probes:
 

@@ -1,6 +1,6 @@
 """Events on PostgreSQL."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from callboard.connections.postgres import Database
@@ -46,6 +46,17 @@ class PostgresJournal:
             if not line:
                 raise not_found(run_id)
             return await _read(db, line, after, limit)
+
+    async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:
+        events: dict[str, list[Event]] = {}
+        async with self._database.reading(tenant) as db:
+            rows = await db.fetch(_SQL["news"], tenant, list(after), list(after.values()), limit)
+        for run_id, *values in rows:
+            events.setdefault(run_id, []).append(event_from(*values))
+        for found in events.values():  # of a fork, each ancestor gives as many as were asked for
+            found.sort(key=lambda event: event.seq)
+            del found[limit:]
+        return events
 
 
 async def read_events(db: Any, number: int, after: int = -1, limit: int = 100_000) -> list[Event]:

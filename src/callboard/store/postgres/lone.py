@@ -44,7 +44,7 @@ async def _start(db: Any, op: Start, again: bool) -> Started | None:
     labels = msgspec.json.encode(n.labels).decode() if n.labels else None
     number = await db.fetchval(
         _SQL["start"], n.id, n.tenant, n.flow, n.version, n.priority, n.digest, labels, n.depth, n.needs, n.at, SHARE,
-        n.priority * AGEING, n.input, int(n.at * 1e6)
+        n.priority * AGEING, n.input, int(n.at * 1e6), n.by, n.trace
     )  # fmt: skip
     made = number is not None or (again and await db.fetchval(_SQL["there"], n.tenant, n.id) is not None)
     return Started(n.id, True) if made else None

@@ -12,12 +12,14 @@ from callboard.domain.event import EventKind
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
+from callboard.store.postgres import search as searches
 from callboard.store.postgres.journal import read_events
+from callboard.store.postgres.sessions import purge_sessions
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import Start, not_found
 from callboard.store.postgres.writer import Writer
 from callboard.store.rows import cost_from, outcome_from, run_from
-from callboard.store.runs import Cost, NewRun, Purge, Started
+from callboard.store.runs import Cost, NewRun, Purge, Search, Started, Totals
 
 _SQL = statements("runs")
 
@@ -70,6 +72,14 @@ class PostgresRuns:
                 rows = await db.fetch(_SQL["find_children"], *values, parent)
         return [run_from(row) for row in rows]
 
+    async def search(self, tenant: str, search: Search, *, before: str | None = None, limit: int = 50) -> list[Run]:
+        async with self._database.reading(tenant) as db:
+            return await searches.page(db, tenant, search, before, limit)
+
+    async def totals(self, tenant: str, search: Search) -> Totals:
+        async with self._database.reading(tenant) as db:
+            return await searches.totals(db, tenant, search)
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         async with self._database.reading(tenant) as db:
             return {RunStatus(status): n for status, n in await db.fetch(_SQL["counts"], tenant)}
@@ -106,8 +116,8 @@ class PostgresRuns:
     ) -> Purge:
         """See callboard.store.runs.Runs. A door may not purge: its role deletes no journals. Raises StoreError.
 
-        While there is a full batch of runs to remove, payloads are left to the next call: each look for those
-        that nothing refers to goes over all of the tenant's.
+        While there is a full batch of runs to remove, payloads and conversations are left to the next call: each look
+        for those that nothing refers to goes over all of the tenant's.
         """
         if self._database.door:
             raise StoreError(
@@ -122,12 +132,14 @@ class PostgresRuns:
                 if gone:
                     await _delete(db, name, gone)
             if gone:
-                await _delete(db, "purge_accounts", tenant, sorted(purged.values()))
+                await _delete(db, "purge_accounts", tenant, sorted(f"run:{run_id}" for run_id in purged.values()))
+                await _delete(db, "purge_deliveries", tenant, list(purged.values()))
         if len(gone) == batch:
             return Purge(len(gone), events)
         # A transaction of its own: writers lock payloads before runs.
         async with self._database.transaction(tenant) as db:
-            return Purge(len(gone), events, await _delete(db, "purge_blobs", tenant, blobs_before, batch))
+            blobs = await _delete(db, "purge_blobs", tenant, blobs_before, batch)
+            return Purge(len(gone), events, blobs, await purge_sessions(db, tenant, before, batch))
 
 
 async def _get(db: Any, tenant: str, run_id: str) -> Run:

@@ -127,7 +127,8 @@ async def _insert(group: Group, fresh: Sequence[tuple[NewRun, int | None]]) -> s
     ranks = [_rank(new, ends) for new, _ in fresh]
     rows = [
         (n.id, n.tenant, n.flow, n.version, n.priority, n.key, n.digest, _labels(n), n.depth, parent, n.parent_path,
-         n.detached, rank, n.start_at, n.needs, n.at, charges_text(n.charges))
+         n.detached, rank, n.start_at, n.needs, n.at, charges_text(n.charges),
+         n.by, n.trace)
         for (n, parent), rank in zip(fresh, ranks, strict=True)
     ]  # fmt: skip
     numbers = {row[1]: row[0] for row in await group.db.fetch(_SQL["insert"], *columns(rows))}

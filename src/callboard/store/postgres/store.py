@@ -6,17 +6,22 @@ from callboard.connections.postgres import Database
 from callboard.domain.errors import StoreError
 from callboard.store.postgres.answers import PostgresAnswers
 from callboard.store.postgres.approvals import PostgresApprovals
+from callboard.store.postgres.audit import PostgresAudit
 from callboard.store.postgres.blobs import PostgresBlobs
 from callboard.store.postgres.budgets import PostgresBudgets
 from callboard.store.postgres.claims import PostgresClaims
 from callboard.store.postgres.commits import Fault
 from callboard.store.postgres.controls import PostgresControls
 from callboard.store.postgres.counters import PostgresCounters
+from callboard.store.postgres.deliveries import PostgresDeliveries
 from callboard.store.postgres.inbox import PostgresInbox
 from callboard.store.postgres.journal import PostgresJournal
+from callboard.store.postgres.keys import PostgresKeys
 from callboard.store.postgres.migrate import Migration, known, prepare
+from callboard.store.postgres.people import PostgresPeople
 from callboard.store.postgres.runs import PostgresRuns
 from callboard.store.postgres.schedules import PostgresSchedules
+from callboard.store.postgres.sessions import PostgresSessions
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.writer import Writer
 
@@ -57,8 +62,13 @@ class PostgresStore:
         self.blobs = PostgresBlobs(self._database)
         self.controls = PostgresControls(self._database)
         self.schedules = PostgresSchedules(self._database)
+        self.sessions = PostgresSessions(self._database)
+        self.deliveries = PostgresDeliveries(self._database)
         self.budgets = PostgresBudgets(self._database)
         self.answers = PostgresAnswers(self._database)
+        self.keys = PostgresKeys(self._database)
+        self.people = PostgresPeople(self._database)
+        self.audit = PostgresAudit(self._database)
         self.counters = PostgresCounters(self._counting)
 
     async def open(self) -> None:

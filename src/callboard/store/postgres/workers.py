@@ -90,6 +90,7 @@ class Workers:
             tuple(row[1] for row in taken if row[2] < max_deaths) + woken,
             tuple(row[1] for row in buried),
             tuple(sorted(dropped)),
+            tuple(row[3] for row in buried),
         )
 
     async def all(self) -> list[WorkerInfo]:

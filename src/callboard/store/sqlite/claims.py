@@ -163,15 +163,17 @@ class SqliteClaims:
         def work(db: apsw.Connection) -> Takeover:
             ready: list[str] = []
             dead: list[str] = []
+            tenants: list[str] = []
             for worker in gone:
-                for number, run_id, deaths, _ in every(db, _SQL["take_over"], (worker, at, AGEING)):
+                for number, run_id, deaths, tenant in every(db, _SQL["take_over"], (worker, at, AGEING)):
                     if deaths >= max_deaths:
                         ready += _bury(db, number, run_id, deaths, at)
                         dead.append(run_id)
+                        tenants.append(tenant)
                     else:
                         ready.append(run_id)
                 db.execute(_SQL["drop_worker"], (worker,))
-            return Takeover(tuple(ready), tuple(dead), tuple(gone))
+            return Takeover(tuple(ready), tuple(dead), tuple(gone), tuple(tenants))
 
         done: Takeover = await self._writer.call(work)
         for worker in gone:

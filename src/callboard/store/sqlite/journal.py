@@ -1,10 +1,11 @@
 """The journal, inbox, approvals and blobs on SQLite."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import apsw
+import msgspec
 
 from callboard.domain.budget import Refusal
 from callboard.domain.errors import Conflict, NotFound
@@ -62,6 +63,22 @@ class SqliteJournal:
             if row is None:
                 raise not_found(run_id)
             return read_events(db, row[0], after, limit)
+
+        return await self._reader.call(work)
+
+    async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:
+        """See callboard.store.journal.Journal."""
+        wanted = dict(after)  # it is read on another thread
+        asked = msgspec.json.encode(wanted).decode()
+
+        def work(db: apsw.Connection) -> dict[str, list[Event]]:
+            found: dict[str, list[Event]] = {}
+            for run_id, *values in every(db, _SQL["news"], (tenant, asked, limit)):
+                found.setdefault(run_id, []).append(event_from(*values))
+            for run_id, number in every(db, _SQL["forks"], (tenant, asked)):
+                if events := read_events(db, number, wanted[run_id], limit):
+                    found[run_id] = events
+            return found
 
         return await self._reader.call(work)
 

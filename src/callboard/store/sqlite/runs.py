@@ -14,9 +14,11 @@ from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
 from callboard.store.rows import cost_from, outcome_from, run_from
-from callboard.store.runs import Cost, NewRun, Purge, Started
+from callboard.store.runs import Cost, NewRun, Purge, Search, Started, Totals
+from callboard.store.sqlite import search as searches
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.sessions import purge_sessions
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Start, not_found
 from callboard.store.sqlite.writer import Writer
@@ -82,6 +84,14 @@ class SqliteRuns:
         rows = await self._reader.call(lambda db: every(db, statement, wanted))
         return [run_from(row) for row in rows]
 
+    async def search(self, tenant: str, search: Search, *, before: str | None = None, limit: int = 50) -> list[Run]:
+        """A page of what is found."""
+        return await self._reader.call(lambda db: searches.page(db, tenant, search, before, limit))
+
+    async def totals(self, tenant: str, search: Search) -> Totals:
+        """What is found, added up."""
+        return await self._reader.call(lambda db: searches.totals(db, tenant, search))
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         """Runs by status."""
         rows = await self._reader.call(lambda db: every(db, _SQL["counts"], (tenant,)))
@@ -136,11 +146,12 @@ class SqliteRuns:
                 before_count = db.total_changes()
                 db.execute(_SQL["purge_events"], (number,))
                 events += db.total_changes() - before_count
-                for name in ("purge_inbox", "purge_approvals", "purge_account", "purge_run"):
+                for name in ("purge_inbox", "purge_approvals", "purge_account", "purge_deliveries", "purge_run"):
                     db.execute(_SQL[name], (number,))
             before_count = db.total_changes()
             db.execute(_SQL["purge_blobs"], (tenant, blobs_before, batch))
-            return Purge(len(numbers), events, db.total_changes() - before_count)
+            blobs = db.total_changes() - before_count
+            return Purge(len(numbers), events, blobs, purge_sessions(db, tenant, before, batch))
 
         done: Purge = await self._writer.call(work)
         return done

@@ -96,7 +96,7 @@ def insert_runs(db: apsw.Connection, fresh: Sequence[tuple[NewRun, int | None]])
         rows.append(
             (number, new.id, new.tenant, new.flow, new.version, new.priority, new.key, new.digest, labels, new.depth,
              parent, new.parent_path, new.detached, new.at, _rank(new, ends), new.start_at, new.needs,
-             charges_text(new.charges))
+             charges_text(new.charges), new.by, new.trace)
         )  # fmt: skip
         body, blob = new.input, None
         if len(body) > INLINE:

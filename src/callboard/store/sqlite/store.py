@@ -9,15 +9,20 @@ import apsw
 from callboard.connections.sqlite import MEMORY, explain, explained
 from callboard.domain.errors import StoreCorrupt, StoreError, StoreNewer
 from callboard.store.sqlite.answers import SqliteAnswers
+from callboard.store.sqlite.audit import SqliteAudit
 from callboard.store.sqlite.budgets import SqliteBudgets
 from callboard.store.sqlite.claims import SqliteClaims
 from callboard.store.sqlite.controls import SqliteControls
 from callboard.store.sqlite.counters import SqliteCounters
+from callboard.store.sqlite.deliveries import SqliteDeliveries
 from callboard.store.sqlite.journal import SqliteApprovals, SqliteBlobs, SqliteInbox, SqliteJournal
+from callboard.store.sqlite.keys import SqliteKeys
 from callboard.store.sqlite.liveness import Liveness
+from callboard.store.sqlite.people import SqlitePeople
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.runs import SqliteRuns
 from callboard.store.sqlite.schedules import SqliteSchedules
+from callboard.store.sqlite.sessions import SqliteSessions
 from callboard.store.sqlite.sql import migrations, one
 from callboard.store.sqlite.writer import Fault, Observe, Writer
 
@@ -57,8 +62,13 @@ class SqliteStore:
         self.counters = SqliteCounters(self._writer, self._reader, counted or monotonic)
         self.controls = SqliteControls(self._writer, self._reader)
         self.schedules = SqliteSchedules(self._writer, self._reader)
+        self.sessions = SqliteSessions(self._writer, self._reader)
+        self.deliveries = SqliteDeliveries(self._writer, self._reader)
         self.budgets = SqliteBudgets(self._writer, self._reader)
         self.answers = SqliteAnswers(self._writer, self._reader)
+        self.keys = SqliteKeys(self._writer, self._reader)
+        self.people = SqlitePeople(self._writer, self._reader)
+        self.audit = SqliteAudit(self._writer, self._reader)
 
     async def open(self) -> None:
         """Opens the file and brings its schema up to date. Raises StoreError with what to do."""

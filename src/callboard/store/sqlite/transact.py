@@ -26,6 +26,8 @@ _OURS = frozenset(
     {"runs", "events", "inbox", "approvals", "blobs", "workers", "meta", "lanes", "controls", "schedules"}
     | {f"counter_{what}" for what in ("rates", "places", "values", "windows")}
     | {"budget_accounts", "budget_holds", "budget_limits", "cached_answers"}
+    | {"access_keys", "access_people", "access_logins", "access_audit"}
+    | {"chat_sessions", "chat_turns", "webhook_deliveries"}
 )
 
 

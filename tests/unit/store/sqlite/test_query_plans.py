@@ -8,7 +8,11 @@ import apsw
 import apsw.ext
 import pytest
 
+from callboard.domain.run import RunStatus
+from callboard.store.runs import Search
+from callboard.store.searching import wanted
 from callboard.store.sqlite import SqliteStore
+from callboard.store.sqlite.search import made
 from callboard.store.sqlite.sql import statements
 
 INDEXED = [
@@ -39,7 +43,7 @@ INDEXED = [
     ("runs", "purgeable", "runs_fork (fork_of=?)"),
     ("runs", "purge_blobs", "events_blob (blob=?)"),
     ("approvals", "find", "approvals_open (tenant=?"),
-    ("runs", "costs", "runs_finished (finished_at>?)"),
+    ("runs", "costs", "runs_costs (tenant=? AND <expr>>?)"),
     ("runs", "purge_account", "PRIMARY KEY (tenant=? AND name=?)"),
     ("budgets", "holds", "PRIMARY KEY (run=? AND path=?)"),
     ("budgets", "release", "PRIMARY KEY (run=? AND path=?)"),
@@ -47,9 +51,43 @@ INDEXED = [
     ("budgets", "page", "PRIMARY KEY (tenant=? AND name>? AND name<?)"),
     ("answers", "get", "(tenant=? AND key=?)"),
     ("answers", "forget", "cached_answers_at (at<?)"),
+    ("keys", "find", "PRIMARY KEY (id=?)"),
+    ("keys", "stale", "PRIMARY KEY (id=?)"),
+    ("keys", "list", "access_keys_tenant (tenant=?)"),
+    ("people", "entered", "PRIMARY KEY (mac=?)"),
+    ("people", "leave_all", "access_logins_subject (tenant=? AND kind=? AND subject=?)"),
+    ("people", "forget", "access_logins_expires (expires_at<?)"),
+    ("audit", "head", "PRIMARY KEY (tenant=?)"),
+    ("audit", "find", "PRIMARY KEY (tenant=? AND number<?)"),
+    ("audit", "find_by", "access_audit_actor (tenant=? AND actor=? AND number<?)"),
+    ("audit", "find_about", "access_audit_object (tenant=? AND object=? AND number<?)"),
+    ("audit", "read", "PRIMARY KEY (tenant=? AND number>?)"),
 ]
-# For people, by the page; or of what is at work alone.
-LISTS = {("runs", "find"), ("runs", "counts"), ("claims", "workers"), ("budgets", "limits"), ("budgets", "stale")}
+INDEXED += [
+    ("journal", "news", "events_run (run=? AND seq>? AND seq<?)"),
+    ("journal", "forks", "(id=?)"),
+    ("runs", "purgeable", "(tenant=? AND run=?)"),
+    ("sessions", "find", "chat_sessions_tenant (tenant=?"),
+    ("sessions", "going", "(tenant=? AND session=?)"),
+    ("sessions", "path", "chat_turns_id (tenant=? AND id=?)"),
+    ("sessions", "due", "chat_turns_pending"),
+    ("deliveries", "any", "webhook_deliveries_pending (due<?)"),
+    ("deliveries", "take", "webhook_deliveries_pending (due<?)"),
+    ("deliveries", "find", "webhook_deliveries_tenant (tenant=?"),
+    ("deliveries", "find_of_run", "(tenant=? AND run=?)"),
+]
+SEARCHES = {
+    "runs_tenant (tenant=?": Search(flows=("ord*",), labels={"a": "b"}, text="it broke", roots=True),
+    "runs_error (tenant=?": Search(statuses=(RunStatus.FAILED, RunStatus.DEAD)),
+    "runs_owner (owner>?)": Search(statuses=(RunStatus.RUNNING,)),
+}
+TOPICS = ["answers", "approvals", "audit", "budgets", "claims", "inbox", "journal", "keys", "people", "runs"]
+TOPICS += ["deliveries", "sessions"]
+# For people, by the page; of what is at work alone; of the first row; of tenants.
+LISTS = {
+    *(("runs", "find"), ("runs", "counts"), ("claims", "workers"), ("budgets", "limits"), ("budgets", "stale")),
+    *(("keys", "any"), ("audit", "tenants")),
+}
 
 
 @pytest.fixture
@@ -65,7 +103,12 @@ async def db(tmp_path: Path) -> Iterator[apsw.Connection]:  # type: ignore[misc]
 
 def plan(db: apsw.Connection, topic: str, name: str) -> list[str]:
     """The lines of SQLite's plan for a statement."""
-    found = apsw.ext.query_info(db, statements(topic)[name], explain_query_plan=True).query_plan
+    return plan_of(db, statements(topic)[name])
+
+
+def plan_of(db: apsw.Connection, statement: str) -> list[str]:
+    """The same of a statement as it is written."""
+    found = apsw.ext.query_info(db, statement, explain_query_plan=True).query_plan
     lines: list[str] = []
     steps = [found] if found else []
     while steps:
@@ -85,20 +128,26 @@ def test_claiming_reads_the_best_runs_without_sorting_them(db: apsw.Connection) 
     assert not [line for line in plan(db, "claims", "claim") if "ORDER BY" in line]
 
 
-@pytest.mark.parametrize("topic", ["answers", "approvals", "budgets", "claims", "inbox", "journal", "runs"])
+@pytest.mark.parametrize("index", SEARCHES)
+def test_a_search_begins_where_there_are_fewest_runs(db: apsw.Connection, index: str) -> None:
+    lines = plan_of(db, made("page", "acme", wanted(SEARCHES[index]), "some-run", 50)[0])
+    assert [line for line in lines if index in line], lines
+
+
+@pytest.mark.parametrize("topic", TOPICS)
 def test_no_statement_walks_a_whole_table(db: apsw.Connection, topic: str) -> None:
     walks = {
         (name, line)
         for name in statements(topic)
         if (topic, name) not in LISTS
         for line in plan(db, topic, name)
-        if re.match(r"SCAN (?!json_each|[jwh] VIRTUAL|due$|CONSTANT|\(subquery|lanes$|workers$)", line)
-        and not re.search(r"runs_(ready|owner|waiting)", line)  # they hold what is at work, not what was
+        if re.match(r"SCAN (?!json_each|[jwh] VIRTUAL|due$|l$|CONSTANT|\(subquery|lanes$|workers$)", line)
+        and not re.search(r"(runs_(ready|owner|waiting)|chat_turns_pending)", line)  # of what is at work, not what was
     }
     assert not walks
 
 
-@pytest.mark.parametrize("topic", ["answers", "approvals", "budgets", "claims", "inbox", "journal", "runs"])
+@pytest.mark.parametrize("topic", [*TOPICS, "search"])
 def test_every_statement_of_a_file_is_loaded_under_its_own_name(topic: str) -> None:
     folder = Path(__file__).resolve().parents[4] / "src" / "callboard" / "store" / "sqlite" / "queries"
     text = (folder / f"{topic}.sql").read_text(encoding="utf-8")

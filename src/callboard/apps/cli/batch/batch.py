@@ -12,6 +12,7 @@ from callboard.apps.cli.batch.lines import Line
 from callboard.apps.cli.batch.progress import Progress
 from callboard.apps.cli.batch.rest import rests
 from callboard.apps.cli.batch.rows import rows
+from callboard.apps.cli.desk import at
 from callboard.domain.errors import Conflict, InputInvalid, KeyConflict, Overloaded
 from callboard.domain.run import REQUEUEABLE, Run, RunStatus
 from callboard.runtime import Flow, Runtime
@@ -56,6 +57,7 @@ class Batch:
         self.entries: list[Entry] = []
         self.stopped = False
         self._rt = rt
+        self._desk = at(rt)
         self._flow = flow
         self._lines = lines
         self._window = window
@@ -144,7 +146,11 @@ class Batch:
             return False
         try:
             started = await self._rt.commands.start(
-                self._flow, line.value, tenant=self._rt.settings.tenant, key=line.key
+                self._flow,
+                line.value,
+                tenant=self._rt.settings.tenant,
+                key=line.key,
+                by=self._desk.principal.who,
             )
         except (InputInvalid, KeyConflict) as error:
             entry.error = refusal(line, error)
@@ -159,7 +165,7 @@ class Batch:
         """Goes on with a run of an earlier command."""
         if self._retry and run.status in REQUEUEABLE:
             with contextlib.suppress(Conflict):  # somebody was faster
-                run = await self._rt.commands.requeue(run.tenant, run.id, "callboard run --retry-failed")
+                run = await self._desk.runs.requeue(run.id, "callboard run --retry-failed")
         if run.status.ended:
             self._progress.ended(run, here=False)
             return

@@ -29,7 +29,7 @@ async def earlier(rt: Runtime, flow: Flow, lines: Iterable[Line]) -> list[Entry]
 
 def _unfit(flow: Flow, line: Line) -> InputInvalid | None:
     try:
-        flow.input.load(line.value)
+        flow.take(line.value)
     except InputInvalid as error:
         return error
     return None

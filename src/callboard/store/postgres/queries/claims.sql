@@ -17,7 +17,7 @@ RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
     r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
     r.cached_tokens, r.reasoning_tokens, r.written_tokens,
     (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text,
-    r.error, r.start_at, r.needs, r.charges, r.digest,
+    r.error, r.start_at, r.needs, r.charges, r.started_by, r.trace, r.digest,
     CASE WHEN p.epoch = 0 AND r.fork_of IS NULL THEN (SELECT e.body FROM events e WHERE e.run = r.number AND e.seq = 0) END;
 
 -- take_turns: workers that have limits to keep claim one after the other, until their transactions end
@@ -45,7 +45,7 @@ RETURNING r.rank, r.number, r.inbox_seq, r.base_seq, r.fork_of,
     r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
     r.cached_tokens, r.reasoning_tokens, r.written_tokens,
     (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text,
-    r.error, r.start_at, r.needs, r.charges, r.digest, NULL::bytea;
+    r.error, r.start_at, r.needs, r.charges, r.started_by, r.trace, r.digest, NULL::bytea;
 
 -- mine: runs that a worker has
 SELECT number, epoch FROM runs WHERE owner = $1 AND status = 'running';

@@ -20,3 +20,22 @@ SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took,
             ELSE (SELECT b.data FROM blobs b WHERE b.hash = e.blob
                   AND b.tenant = (SELECT r.tenant FROM runs r WHERE r.number = $1)) END
 FROM events e WHERE e.run = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
+
+-- news: of many runs the events after a seq, each run looked up by its id, and its ancestors where they have some of it
+WITH RECURSIVE line AS (
+    SELECT w.id, w.after, r.number AS run, r.tenant, 2147483647 AS until, r.fork_of, r.fork_seq
+    FROM unnest($2::text[], $3::integer[]) AS w (id, after)
+    CROSS JOIN LATERAL (
+        SELECT number, tenant, fork_of, fork_seq FROM runs WHERE id = w.id AND (tenant = $1) IS TRUE OFFSET 0) r
+    UNION ALL
+    SELECT l.id, l.after, r.number, r.tenant, least(l.until, l.fork_seq), r.fork_of, r.fork_seq
+    FROM line l JOIN runs r ON r.number = l.fork_of AND r.tenant = l.tenant
+    WHERE l.after < least(l.until, l.fork_seq))
+SELECT l.id, e.seq, e.kind, e.path, e.digest, e.at, e.took,
+       CASE WHEN e.blob IS NULL THEN e.body
+            ELSE (SELECT b.data FROM blobs b WHERE b.tenant = l.tenant AND b.hash = e.blob) END
+FROM line l CROSS JOIN LATERAL (
+    SELECT seq, kind, path, digest, at, took, body, blob FROM events
+    WHERE run = l.run AND seq <= l.until
+      AND seq > greatest(l.after, CASE WHEN l.fork_of IS NULL THEN -1 ELSE least(l.until, l.fork_seq) END)
+    ORDER BY seq LIMIT $4 OFFSET 0) e;

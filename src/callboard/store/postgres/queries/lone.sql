@@ -7,8 +7,9 @@ WITH lane AS (
     RETURNING tail),
 run AS (
     INSERT INTO runs (id, tenant, flow, version, status, priority, digest, labels, depth, rank, ready_at, needs,
-        created_at, updated_at)
-    SELECT $1, $2, $3, $4, 'ready', $5::integer, $6::bytea, $7::jsonb, $8::integer, lane.tail - $11 - $12::double precision, $10, $9, $10, $10 FROM lane
+        created_at, updated_at, started_by, trace)
+    SELECT $1, $2, $3, $4, 'ready', $5::integer, $6::bytea, $7::jsonb, $8::integer, lane.tail - $11 - $12::double precision, $10, $9, $10, $10,
+        $15::text, $16::text FROM lane
     ON CONFLICT (id) DO NOTHING
     RETURNING number),
 begun AS (

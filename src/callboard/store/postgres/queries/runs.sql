@@ -10,7 +10,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r WHERE r.id = $2 AND (r.tenant = $1) IS TRUE;
 
 -- rows: the same of many runs, each looked up by its key
@@ -19,7 +19,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM unnest($2::text[]) AS w (id) CROSS JOIN LATERAL (SELECT * FROM runs WHERE id = w.id AND (tenant = $1) IS TRUE OFFSET 0) r;
 
 -- by_keys: the runs that keys made, each looked up by its index
@@ -32,7 +32,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r
 WHERE r.tenant = $1
   AND ($2::text IS NULL OR r.status = $2)
@@ -48,7 +48,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r
 WHERE r.parent = (SELECT p.number FROM runs p WHERE p.id = $7 AND (p.tenant = $1) IS TRUE) AND r.tenant = $1
   AND ($2::text IS NULL OR r.status = $2)
@@ -61,11 +61,15 @@ ORDER BY r.number + 0 DESC LIMIT $6;
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = $1 GROUP BY status;
 
--- costs: what runs cost that have ended since; by day, flow, whether somebody's child, and how they ended
-SELECT to_char(to_timestamp(finished_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), flow, parent IS NOT NULL, status, count(*),
-       sum(input_tokens), sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens),
-       sum(written_tokens)
-FROM runs WHERE tenant = $1 AND finished_at >= $2 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+-- costs: what runs cost that have ended since; by day, flow, version, whether somebody's child, and how they ended
+SELECT to_char(to_timestamp(day * 86400) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), flow, version, child, status, runs,
+       input_tokens, output_tokens, cost, cached_tokens, reasoning_tokens, written_tokens
+FROM (SELECT floor(finished_at / 86400) AS day, flow, version, parent IS NOT NULL AS child, status, count(*) AS runs,
+             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost) AS cost,
+             sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
+             sum(written_tokens) AS written_tokens
+      FROM runs WHERE tenant = $1 AND finished_at >= $2 GROUP BY 1, 2, 3, 4, 5) AS summed
+ORDER BY 1, 2, 3, 4, 5;
 
 -- outcomes: last events of runs that have ended; each run and each event is looked up by its key
 SELECT r.id, r.status, r.error,
@@ -110,17 +114,21 @@ WHERE r.tenant = $1 AND r.finished_at < $2 AND r.status = ANY($3::text[])
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number OFFSET 0)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL OFFSET 0)
   AND NOT EXISTS (SELECT 1 FROM budget_holds h WHERE h.run = r.number OFFSET 0)
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant = $1 AND d.run = r.id AND (d.status = 'pending') IS TRUE OFFSET 0)
 ORDER BY r.finished_at LIMIT $4 FOR UPDATE SKIP LOCKED;
 
 -- purge_runs: their rows; asked anew, because a fork may have been committed before the lock was taken
 DELETE FROM runs r WHERE r.number = ANY($1::bigint[])
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number OFFSET 0)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL OFFSET 0)
-RETURNING r.number, 'run:' || r.id;
+RETURNING r.number, r.id;
 
 -- purge_accounts: what they were charged, unless a run far below them is still at it
 DELETE FROM budget_accounts WHERE tenant = $1 AND name = ANY ($2::text[])
   AND held_cost = 0 AND held_tokens = 0 AND held_calls = 0 AND held_millis = 0;
+
+-- purge_deliveries: who was told of their end
+DELETE FROM webhook_deliveries WHERE tenant = $1 AND run = ANY ($2::text[]);
 
 -- purge_events: the journals of purged runs
 DELETE FROM events WHERE run = ANY($1::bigint[]);

@@ -17,15 +17,16 @@ JOIN runs r ON r.tenant = k.tenant AND r.flow = k.flow AND r.key = k.key;
 
 -- insert: new runs, ready or to begin later; one whose key is taken in this moment is left out
 INSERT INTO runs (id, tenant, flow, version, status, priority, key, digest, labels, depth, parent, parent_path,
-    detached, rank, ready_at, start_at, wake_at, needs, created_at, updated_at, charges)
+    detached, rank, ready_at, start_at, wake_at, needs, created_at, updated_at, charges,
+    started_by, trace)
 SELECT n.id, n.tenant, n.flow, n.version, CASE WHEN n.start_at IS NULL THEN 'ready' ELSE 'waiting' END, n.priority,
     n.key, n.digest, n.labels::jsonb, n.depth, n.parent, n.parent_path, n.detached, n.rank, n.at, n.start_at,
-    n.start_at, n.needs, n.at, n.at, n.charges
+    n.start_at, n.needs, n.at, n.at, n.charges, n.started_by, n.trace
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::bytea[], $8::text[],
     $9::integer[], $10::bigint[], $11::text[], $12::boolean[], $13::double precision[], $14::double precision[],
-    $15::text[], $16::double precision[], $17::text[])
+    $15::text[], $16::double precision[], $17::text[], $18::text[], $19::text[])
     AS n (id, tenant, flow, version, priority, key, digest, labels, depth, parent, parent_path, detached, rank,
-    start_at, needs, at, charges)
+    start_at, needs, at, charges, started_by, trace)
 ON CONFLICT (tenant, flow, key) WHERE key IS NOT NULL DO NOTHING
 RETURNING number, id;
 

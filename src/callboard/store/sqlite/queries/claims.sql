@@ -11,7 +11,8 @@ RETURNING rank, number, inbox_seq, fork_of, base_seq,
        id, tenant, flow, version, status, priority, key, epoch, depth,
        (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
        created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
-       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges;
+       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges,
+       started_by, trace;
 
 -- candidates: ready runs in order, for a choice that limits have a say in
 SELECT number, tenant, flow FROM runs
@@ -31,7 +32,8 @@ RETURNING rank, number, inbox_seq, fork_of, base_seq,
        id, tenant, flow, version, status, priority, key, epoch, depth,
        (SELECT p.id FROM runs p WHERE p.number = runs.parent), (SELECT f.id FROM runs f WHERE f.number = runs.fork_of),
        created_at, updated_at, finished_at, wake_at, deaths, input_tokens, output_tokens, cost,
-       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges;
+       cached_tokens, reasoning_tokens, written_tokens, labels, error, start_at, needs, charges,
+       started_by, trace;
 
 -- renew: the run begins anew from its last event on
 UPDATE runs SET status = 'ready', owner = NULL, base_seq = ?3, deaths = 0, updated_at = ?4, ready_at = ?4,
@@ -112,7 +114,7 @@ UPDATE runs SET epoch = epoch + 1, owner = NULL, ready_at = ?2, updated_at = ?2,
     deaths = CASE WHEN EXISTS (SELECT 1 FROM events WHERE run = number AND seq > claim_seq AND kind NOT IN (2, 12))
                   THEN 0 ELSE deaths + 1 END,
     status = 'ready'
-WHERE owner = ?1 AND status = 'running' RETURNING number, id, deaths, epoch;
+WHERE owner = ?1 AND status = 'running' RETURNING number, id, deaths, tenant;
 
 -- bury: a run that keeps killing its workers
 UPDATE runs SET status = 'dead', finished_at = ?2, updated_at = ?2, error = ?3 WHERE number = ?1

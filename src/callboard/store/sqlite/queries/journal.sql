@@ -37,3 +37,12 @@ WHERE e.run = ?1 AND e.seq > ?2 AND e.seq <= ?3 ORDER BY e.seq LIMIT ?4;
 
 -- get_blob: one payload
 SELECT data FROM blobs WHERE tenant = ? AND hash = ?;
+
+-- news: of many runs the events after a seq, each run looked up by its id; a journal has no gaps
+SELECT r.id, e.seq, e.kind, e.path, e.digest, e.at, e.took, coalesce(e.body, b.data)
+FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.key AND +r.tenant = ?1 AND r.fork_of IS NULL
+CROSS JOIN events e ON e.run = r.number AND e.seq > j.value AND e.seq <= j.value + ?3
+LEFT JOIN blobs b ON e.blob IS NOT NULL AND b.tenant = ?1 AND b.hash = e.blob ORDER BY j.id, e.seq;
+
+-- forks: those of the runs that begin as others did
+SELECT r.id, r.number FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.key AND +r.tenant = ?1 AND r.fork_of IS NOT NULL;

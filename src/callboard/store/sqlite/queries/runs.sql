@@ -6,9 +6,10 @@ SELECT id, digest FROM runs WHERE tenant = ? AND flow = ? AND key = ?;
 
 -- insert: a new run, ready or to begin later
 INSERT INTO runs (number, id, tenant, flow, version, status, priority, key, digest, labels, depth, parent,
-                  parent_path, detached, ready_at, created_at, updated_at, rank, start_at, wake_at, needs, charges)
+                  parent_path, detached, ready_at, created_at, updated_at, rank, start_at, wake_at, needs, charges,
+                  started_by, trace)
 VALUES (?1, ?2, ?3, ?4, ?5, iif(?16 IS NULL, 'ready', 'waiting'), ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-        ?14, ?14, ?14, ?15, ?16, ?16, ?17, ?18);
+        ?14, ?14, ?14, ?15, ?16, ?16, ?17, ?18, ?19, ?20);
 
 -- queue_up: a tenant's queue grows; if the run at its end has been claimed, it begins anew
 INSERT INTO lanes (tenant, tail, last) VALUES (?1, ?2 + ?3, ?4)
@@ -28,7 +29,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r WHERE r.tenant = ?1 AND r.id = ?2;
 
 -- rows: the same of many runs
@@ -37,7 +38,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.value AND +r.tenant = ?1;
 
 -- by_keys: the runs that keys made
@@ -49,7 +50,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -66,7 +67,7 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.created_at, r.updated_at, r.finished_at, r.wake_at, r.deaths, r.input_tokens, r.output_tokens, r.cost,
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        iif(r.labels_set IS NULL, r.labels, json_patch(coalesce(r.labels, '{}'), r.labels_set)), r.error,
-       r.start_at, r.needs, r.charges
+       r.start_at, r.needs, r.charges, r.started_by, r.trace
 FROM runs r
 WHERE r.tenant = :tenant
   AND (:status IS NULL OR r.status = :status)
@@ -81,11 +82,14 @@ ORDER BY r.number DESC LIMIT :limit;
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = ? GROUP BY status;
 
--- costs: what runs cost that have ended since; by day, flow, whether somebody's child, and how they ended
-SELECT date(finished_at, 'unixepoch'), flow, parent IS NOT NULL, status, count(*), sum(input_tokens),
-       sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens),
-       sum(written_tokens)
-FROM runs WHERE +tenant = ?1 AND finished_at >= ?2 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+-- costs: what runs cost that have ended since; by day, flow, version, whether somebody's child, and how they ended
+SELECT date(CAST(finished_at / 86400 AS INTEGER) * 86400, 'unixepoch'), flow, version, parent IS NOT NULL, status, count(*),
+       sum(input_tokens), sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens), sum(written_tokens)
+FROM runs
+WHERE tenant = ?1 AND CAST(finished_at / 86400 AS INTEGER) >= CAST(?2 / 86400 AS INTEGER) AND finished_at >= ?2
+    AND finished_at IS NOT NULL
+GROUP BY CAST(finished_at / 86400 AS INTEGER), flow, version, parent IS NOT NULL, status
+ORDER BY CAST(finished_at / 86400 AS INTEGER), flow, version, parent IS NOT NULL, status;
 
 -- outcomes: last events of runs that have ended
 SELECT r.id, r.status, r.error, coalesce(e.body, b.data)
@@ -124,6 +128,7 @@ WHERE +r.tenant = ?1 AND r.finished_at < ?2 AND r.status IN (SELECT value FROM j
   AND NOT EXISTS (SELECT 1 FROM runs f WHERE f.fork_of = r.number)
   AND NOT EXISTS (SELECT 1 FROM runs c WHERE c.parent = r.number AND c.finished_at IS NULL)
   AND NOT EXISTS (SELECT 1 FROM budget_holds h WHERE h.run = r.number)
+  AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.tenant = r.tenant AND d.run = r.id AND d.status = 'pending')
 ORDER BY r.finished_at LIMIT ?4;
 
 -- purge_events: the journal of a purged run
@@ -139,6 +144,10 @@ DELETE FROM approvals WHERE run = ?;
 DELETE FROM budget_accounts
 WHERE tenant = (SELECT tenant FROM runs WHERE number = ?1) AND name = (SELECT 'run:' || id FROM runs WHERE number = ?1)
   AND held_cost = 0 AND held_tokens = 0 AND held_calls = 0 AND held_millis = 0;
+
+-- purge_deliveries: who was told of its end
+DELETE FROM webhook_deliveries
+WHERE tenant = (SELECT tenant FROM runs WHERE number = ?1) AND run = (SELECT id FROM runs WHERE number = ?1);
 
 -- purge_run: its row
 DELETE FROM runs WHERE number = ?;

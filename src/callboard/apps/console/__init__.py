@@ -1,0 +1,1 @@
+"""The console: pages in which people watch, understand and steer runs."""

@@ -1,0 +1,1 @@
+"""The doors that speak like OpenAI's API: every flow and agent is a model there."""
