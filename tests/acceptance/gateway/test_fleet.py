@@ -62,5 +62,8 @@ async def test_a_door_starts_follows_and_waits_for_what_a_worker_executes(
         assert "--operator" in beyond.json()["remedy"]
         assert "permission denied" not in beyond.text
         assert (await here.asking.get("/v1/audit/verify")).json()["broken"] is None
+        async with asyncio.timeout(20):  # the worker delivers in its own time
+            while not there.got:
+                await asyncio.sleep(0.02)
         assert [body["data"]["id"] for _, body in there.got] == [run_id]
         assert there.forged == 0

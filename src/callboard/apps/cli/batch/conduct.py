@@ -21,18 +21,29 @@ async def conduct(
     app: Flows, flow: Flow, settings: Settings, source: Path, target: Path, *, allowance: int | None, retry: bool
 ) -> int:
     """Runs each line of `source` through the flow, writes `target`, and returns the exit code. Raises StoreError."""
-    with bar(source) as progress:
+    told = False
+    batch: Batch | None = None
+
+    def leave() -> None:
+        nonlocal told
+        told = True
+        if batch is not None:
+            batch.stop()
+
+    # From before there is anything that can be left half done.
+    with bar(source) as progress, on_signal(leave):
         async with open_runtime(app, settings=settings) as rt:
             assert rt.worker is not None
             lines = read(source)
             # As many runs wait in line as are executed: the worker never idles, and memory stays bounded.
             window = 2 * settings.engine.concurrency
             batch = Batch(rt, flow, lines, window=window, allowance=allowance, retry=retry, progress=progress)
-            with on_signal(batch.stop):
-                await batch.run()
-                await rt.worker.stop()
-                entries = batch.entries + await earlier(rt, flow, lines)
-                totals = await write(rt, entries, target)
+            if told:
+                batch.stop()
+            await batch.run()
+            await rt.worker.stop()
+            entries = batch.entries + await earlier(rt, flow, lines)
+            totals = await write(rt, entries, target)
     _summarise(totals, target)
     if batch.stopped:
         return failure.INTERRUPTED
