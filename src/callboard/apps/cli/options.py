@@ -22,6 +22,22 @@ Concurrency = Annotated[
         "--concurrency", metavar="N", min=1, help="Runs executed at a time. Default: $CALLBOARD_CONCURRENCY, else 256."
     ),
 ]
+Dispatch = Annotated[
+    str | None,
+    typer.Option(
+        "--dispatch", metavar="URL", help="What rings for workers. Default: $CALLBOARD_DISPATCH, else the store."
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", metavar="H", help="Where it answers. Default: of $CALLBOARD_LISTEN, else 127.0.0.1."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", metavar="N", min=0, max=65_535, help="Its port, 0 for any. Default: of $CALLBOARD_LISTEN, else 8420."
+    ),
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many at most.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the journal.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]

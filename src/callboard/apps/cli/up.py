@@ -19,26 +19,9 @@ _LOOPBACK = ("127.", "localhost", "::1")
 def up(
     target: Annotated[str, typer.Argument(metavar="MODULE[:APP]", help="Where the app is.")],
     store: options.Store = None,
-    dispatch: Annotated[
-        str | None,
-        typer.Option(
-            "--dispatch", metavar="URL", help="What rings for workers. Default: $CALLBOARD_DISPATCH, else the store."
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option("--host", metavar="H", help="Where it answers. Default: of $CALLBOARD_LISTEN, else 127.0.0.1."),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port",
-            metavar="N",
-            min=0,
-            max=65_535,
-            help="Its port, 0 for any. Default: of $CALLBOARD_LISTEN, else 8420.",
-        ),
-    ] = None,
+    dispatch: options.Dispatch = None,
+    host: options.Host = None,
+    port: options.Port = None,
     worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Execute runs in this process, too, and deliver webhooks.")
     ] = True,

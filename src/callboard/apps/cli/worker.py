@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 def worker(
     target: Annotated[str, typer.Argument(metavar="MODULE[:APP]", help="Where the app is.")],
     store: options.Store = None,
-    dispatch: Annotated[
-        str | None,
-        typer.Option(
-            "--dispatch", metavar="URL", help="What rings for workers. Default: $CALLBOARD_DISPATCH, else the store."
-        ),
-    ] = None,
+    dispatch: options.Dispatch = None,
     concurrency: options.Concurrency = None,
     label: Annotated[
         list[str] | None,
