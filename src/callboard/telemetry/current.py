@@ -1,6 +1,7 @@
 """Where in a run the code at hand is executed: log lines say it, and tools hand it on to what they call.
 
-It is a context variable: tasks and threads begun by a tool inherit it.
+It is a context variable: tasks and threads begun by a tool inherit it. They share the place of the task that began
+them: what goes on after its effect is over is told where that task is by then.
 """
 
 import sys

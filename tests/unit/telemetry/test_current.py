@@ -35,6 +35,8 @@ def plain() -> str:
 @app.flow
 async def shop(ctx: cb.Context, q: str) -> list[str]:
     log.info("in the flow")
+    await ctx.step(plain, name="alone")
+    log.info("behind an effect")
     return await ctx.gather(ask.call(ctx, q=q), ctx.step(plain))
 
 
@@ -44,8 +46,8 @@ async def test_a_tool_and_a_step_know_their_span_and_a_door_has_none() -> None:
         assert cb.traceparent() is None
         handle = await rt.start(shop, "x", trace=caller)
         tool, step = await handle.result()
-        assert tool == effect_span(handle.id, caller, "0.0/0:ask").header
-        assert step == effect_span(handle.id, caller, "0.1/0:plain").header
+        assert tool == effect_span(handle.id, caller, "1.0/0:ask").header
+        assert step == effect_span(handle.id, caller, "1.1/0:plain").header
         assert tool.startswith(f"00-{'a' * 32}-")
         assert tool.endswith("-00"), "who began the trace does not want it recorded"
         alone = await rt.start(shop, "x", trace="no header at all")
@@ -82,6 +84,7 @@ async def test_lines_within_a_run_say_which_and_hold_no_secret() -> None:
     )  # fmt: skip
     assert found["in the flow"]["trace_id"] == span[1]
     assert found["in the flow"]["span_id"] != span[2]
+    assert found["behind an effect"]["span_id"] == found["in the flow"]["span_id"]
     assert "run_id" not in found["outside"]
     assert "abcdefgh" not in lines.getvalue()
 
