@@ -1,5 +1,6 @@
 """The world outside of the store: a file that keeps every call that reached it, whoever made it and however it died."""
 
+import fcntl
 import json
 import os
 import threading
@@ -89,10 +90,16 @@ class Outside:
         opened: dict[int, apsw.Connection] = self._local.__dict__.setdefault("opened", {})
         db = opened.get(os.getpid())
         if db is None:
-            db = apsw.Connection(str(self.path))
-            db.set_busy_timeout(_BUSY_MS)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = OFF")  # a killed process takes nothing with it that the kernel has
-            db.execute(_SCHEMA)
-            opened[os.getpid()] = db
+            # Two that switch a new file to WAL at once are told that it is busy, whatever the busy timeout.
+            with open(f"{self.path}-opening", "a") as turn:
+                fcntl.flock(turn, fcntl.LOCK_EX)
+                db = opened[os.getpid()] = self._open()
+        return db
+
+    def _open(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        db.set_busy_timeout(_BUSY_MS)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = OFF")  # a killed process takes nothing with it that the kernel has
+        db.execute(_SCHEMA)
         return db
