@@ -1,8 +1,11 @@
 """Redis connections through redis-py: how they are opened, and what their errors mean to a person."""
 
+import asyncio
+from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
@@ -20,6 +23,37 @@ from callboard.domain.errors import InputInvalid, StoreError, StoreUnavailable
 
 TIMEOUT = 2.0  # seconds for one answer; whoever lets the server wait asks it to wait less
 _OURS = frozenset({"protocol", "decode_responses"})  # options of a URL that are not the user's to choose
+
+
+class _Heeding(AbstractConnection):
+    """A connection on which who is cancelled is cancelled.
+
+    redis-py sends by `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes just when
+    something is sent: a reader that was told to end would go on for ever.
+    """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        task = asyncio.current_task()
+        asked = task.cancelling() if task is not None else 0
+        await super().send_packed_command(command, check_health)
+        if task is not None and task.cancelling() > asked:
+            await self.disconnect(nowait=True)  # nobody will read the answer
+            raise asyncio.CancelledError
+
+
+class _Plain(_Heeding, Connection):
+    pass
+
+
+class _Encrypted(_Heeding, SSLConnection):
+    pass
+
+
+class _Local(_Heeding, UnixDomainSocketConnection):
+    pass
+
+
+_HEEDING = {Connection: _Plain, SSLConnection: _Encrypted, UnixDomainSocketConnection: _Local}
 
 
 def connect(url: str, *, timeout: float = TIMEOUT, size: int = 20, text: bool = True) -> Redis:
@@ -54,6 +88,7 @@ def connect(url: str, *, timeout: float = TIMEOUT, size: int = 20, text: bool = 
         raise InputInvalid(
             f"{address(url)} is no address of a Redis server", why=str(error), remedy="use redis://host:port/0"
         ) from error
+    pool.connection_class = _HEEDING[pool.connection_class]
     return Redis.from_pool(pool)
 
 

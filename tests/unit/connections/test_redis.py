@@ -1,10 +1,14 @@
-"""What a Redis that is not there, or says no, means to a person; the password is never shown."""
+"""What a Redis that is not there, or says no, means to a person; the password is never shown. Who is cancelled in the
+middle of a command has ended."""
+
+import asyncio
 
 import pytest
 from redis import exceptions
 
 from callboard.connections.redis import address, connect, explain
 from callboard.domain.errors import InputInvalid, StoreError, StoreUnavailable
+from tests.servers.redis import RedisServer
 
 URL = "redis://anna:geheim@cache.example:6380/2?socket_timeout=9"
 
@@ -55,6 +59,25 @@ async def test_a_server_that_is_not_there_is_given_up_soon() -> None:
     assert retry is not None and retry.get_retries() == 1
     with pytest.raises(exceptions.ConnectionError):
         await client.ping()
+    await client.aclose()
+
+
+async def test_whoever_is_cancelled_at_any_turn_of_a_command_ends_and_the_next_command_gets_its_own_answer(
+    redis_server: RedisServer,
+) -> None:
+    client = connect(redis_server.url)
+
+    async def ask_forever() -> None:
+        while True:
+            await client.ping()
+
+    for turn in range(100):
+        asking = asyncio.create_task(ask_forever())
+        for _ in range(5 + turn % 40):
+            await asyncio.sleep(0)
+        asking.cancel()
+        assert await asyncio.wait([asking], timeout=30) == ({asking}, set())
+        assert await client.echo(str(turn)) == str(turn)
     await client.aclose()
 
 
