@@ -39,10 +39,11 @@ class Goal(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A measured value, and the floor that was measured beside it."""
+    """A measured value, the floor that was measured beside it, and the bounds between which the true value lies."""
 
     value: float
     floor: float | None = None
+    spread: tuple[float, float] | None = None
 
     @property
     def ratio(self) -> float | None:

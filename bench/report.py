@@ -19,7 +19,7 @@ def table(figures: Mapping[str, Figure], kind: str) -> Table:
     for goal in GOALS:
         if (figure := figures.get(goal.key)) is not None:
             floor, ratio = (_number(number) for number in (figure.floor, figure.ratio))
-            value = _number(figure.value)
+            value = _value(figure)
             out.add_row(
                 goal.key, goal.what, value, goal.unit, floor, ratio, _aim(goal, kind), _verdict(goal, figure, kind)
             )
@@ -36,11 +36,11 @@ def show(figures: Mapping[str, Figure], kind: str) -> None:
 def line(figures: Mapping[str, Figure]) -> str:
     """The figures of one workload, in a line that says how it goes."""
     units = {goal.key: goal.unit for goal in GOALS}
-    return ", ".join(f"{key} {_number(figure.value)} {units[key]}" for key, figure in figures.items())
+    return ", ".join(f"{key} {_value(figure)} {units[key]}" for key, figure in figures.items())
 
 
 def as_json(figures: Mapping[str, Figure]) -> bytes:
-    """Value, unit, which way is better, floor and ratio of each key."""
+    """Value, unit, which way is better, floor, ratio and spread of each key."""
     found: dict[str, Any] = {}
     for goal in GOALS:
         if (figure := figures.get(goal.key)) is not None:
@@ -50,6 +50,7 @@ def as_json(figures: Mapping[str, Figure]) -> bytes:
                 "better": goal.better,
                 "floor": figure.floor,
                 "ratio": figure.ratio,
+                "spread": figure.spread,
             }
     return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
 
@@ -72,6 +73,13 @@ def _verdict(goal: Goal, figure: Figure, kind: str) -> str:
         return "not measured"
     missed = reached / aim if goal.better is Better.LOWER else aim / reached
     return "met" if missed <= 1 else f"missed by {missed:.2f} times"
+
+
+def _value(figure: Figure) -> str:
+    if figure.spread is None:
+        return _number(figure.value)
+    low, high = figure.spread
+    return f"{_number(figure.value)} ({_number(low)} to {_number(high)})"
 
 
 def _number(value: float | None) -> str:

@@ -1,24 +1,29 @@
-"""w12: what it costs to tell of runs: the processor time of the same work with telemetry and without, taken in turns.
+"""w12: what it costs to tell of runs: the processor time of the same work with telemetry and without, in turns.
 
-All of it counts, also the reading of journals in the background and what is sent when the process stops. The collector
-is a process of its own, and its time is not ours.
+All of it counts. What the thread takes that makes the spans and sends them is read from its own clock, over all turns
+and until everything has been told, and divided by the runs. All else of this process is compared turn by turn. The
+collector is a process of its own, and its time is not ours. Where there are two cores, this process has one of them and
+what it talks to the other, so that they do not wait for each other.
 """
 
 import asyncio
+import gc
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from statistics import median
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any, TypeAlias
 
 import callboard as cb
 from bench import steps
 from bench.figure import Figure
 from bench.other_process import ROOT
+from bench.pairs import Turn, compare
 from bench.places.place import Place
 from bench.providers.callers import KEY, LENGTH, PROMPT, QUESTION
 from bench.providers.measuring import NEEDED, answering
@@ -28,20 +33,24 @@ from examples.retail import app as retail
 from examples.retail import handle
 from examples.retail.shop import data_folder
 
-TIMES, TASKS, RUNS, STEPS = 9, 300, 300, 20
-CALLING, AT_ONCE = 100, 16  # runs that ask a provider in a round, and how many of them side by side
+TURNS = {"w12_runs": (16, 120), "w12_agents": (16, 240), "w12_steps": (64, 120)}  # runs in a turn, pairs of turns
+STEPS = 20
+AT_ONCE = 16  # runs that ask a provider side by side
+THREAD = "callboard-telemetry"
+LOOK = 0.05  # seconds between two looks whether all has been told
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set[int]()  # none known: nothing is pinned
 
 Work: TypeAlias = Sequence[tuple[Any, object]]
 
 
 async def measure(place: Place) -> dict[str, Figure]:
-    """Per cent of processor time that telemetry adds; everything is told, with content. The first pair warms up."""
+    """Per cent of processor time that telemetry adds; everything is told, with content."""
     lines = (data_folder() / "tasks.jsonl").read_text(encoding="utf-8").splitlines()
-    tasks = [json.loads(lines[at % len(lines)]) for at in range(TASKS)]
-    with sink() as endpoint:
+    tasks = [(handle, json.loads(line)) for line in lines]
+    with on_core(1), sink() as endpoint:
         figures = await _with_a_provider(place, endpoint)
-        figures["w12_agents"] = Figure(await _added(place, endpoint, retail, [(handle, task) for task in tasks]))
-        figures["w12_steps"] = Figure(await _added(place, endpoint, steps.app, [(steps.stepping, STEPS)] * RUNS))
+        for key, app, work in (("w12_agents", retail, tasks), ("w12_steps", steps.app, [(steps.stepping, STEPS)])):
+            figures[key] = await _added(key, place, endpoint, app, work)
     return figures
 
 
@@ -63,38 +72,72 @@ async def _with_a_provider(place: Place, endpoint: str) -> dict[str, Figure]:
         model = provide("openai:gpt-4o", url=f"{url}{TOOLS}/v1", api_key=KEY, stream=False)
         try:
             asking = app.agent("asking", model=model, prompt=PROMPT, tools=[weather], max_output_tokens=LENGTH)
-            added = await _added(place, endpoint, app, [(asking, QUESTION)] * CALLING, AT_ONCE, TEXT)
+            added = await _added("w12_runs", place, endpoint, app, [(asking, QUESTION)], AT_ONCE, TEXT)
         finally:
             await model.close()
-    return {"w12_runs": Figure(added)}
+    return {"w12_runs": added}
 
 
 async def _added(
-    place: Place, endpoint: str, app: cb.App, work: Work, at_once: int = 256, answer: str | None = None
-) -> float:
-    costs: list[float] = []
-    for at in range(1 + TIMES):
-        pair = {}
-        for told in (True, False) if at % 2 else (False, True):
-            pair[told] = await _cost(place, endpoint if told else "", app, work, at_once, answer)
-        costs.append(100 * (pair[True] / pair[False] - 1))
-    return median(costs[1:])
+    key: str, place: Place, endpoint: str, app: cb.App, work: Work, at_once: int = 256, answer: str | None = None
+) -> Figure:
+    runs, pairs = TURNS[key]
+    async with AsyncExitStack() as held:
+        held.enter_context(on_core(0))
+
+        async def opened(told: str) -> cb.Runtime:
+            settings = Settings(
+                store=place.store("w12"),
+                engine=EngineSettings(concurrency=at_once),
+                telemetry=TelemetrySettings(endpoint=told, content="on"),
+            )
+            return await held.enter_async_context(cb.open(app, settings=settings))
+
+        telling, silent = await opened(endpoint), await opened("")
+
+        def turn(rt: cb.Runtime) -> Turn:
+            return lambda at: _turn(rt, [work[each % len(work)] for each in range(at * runs, (at + 1) * runs)], answer)
+
+        gc.collect()
+        found = await compare(turn(telling), turn(silent), pairs)
+        metrics = telling.services.metrics
+        while metrics.telemetry_told < metrics.started and not metrics.telemetry_dropped:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
+        assert metrics.telemetry_told == metrics.started, metrics.telemetry_dropped
+        sending = 100 * _telling_took() / metrics.started / (found.other / runs)
+    return Figure(found.value + sending, spread=(found.low + sending, found.high + sending))
 
 
-async def _cost(place: Place, endpoint: str, app: cb.App, work: Work, at_once: int, answer: str | None) -> float:
-    settings = Settings(
-        store=place.store("w12"),
-        engine=EngineSettings(concurrency=at_once),
-        telemetry=TelemetrySettings(endpoint=endpoint, content="on"),
-    )
-    begun = time.process_time()
-    async with cb.open(app, settings=settings) as rt:
-        answers = await asyncio.gather(*[rt.run(flow, value) for flow, value in work])
-        metrics = rt.services.metrics
-    spent = time.process_time() - begun
+async def _turn(rt: cb.Runtime, work: Work, answer: str | None) -> float:
+    """Processor seconds of all threads but the one that tells."""
+    begun = time.process_time() - _telling_took()
+    answers = await asyncio.gather(*[rt.run(flow, value) for flow, value in work])
+    spent = time.process_time() - _telling_took() - begun
     assert answer is None or answers == [answer] * len(work)
-    assert metrics.telemetry_told == (len(work) if endpoint else 0), metrics.telemetry_dropped
     return spent
+
+
+def _telling_took() -> float:
+    """Processor seconds of the thread that tells, so far."""
+    for thread in threading.enumerate():
+        if thread.name == THREAD and thread.ident is not None:
+            return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+    return 0.0
+
+
+@contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """This thread, and what it begins meanwhile, on one core, where there are several."""
+    cores = sorted(CORES)
+    if len(cores) < 2:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

@@ -4,9 +4,14 @@ import signal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+# A machine that stands still for a moment must not fail a property: how long an example takes is no part of any.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 # A run in the background of a script inherits that interrupts are ignored, and hands that on to the processes that
 # the tests start in order to interrupt them.

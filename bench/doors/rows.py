@@ -39,10 +39,14 @@ PAGES = {
     "runs": "/console/runs",
     "failed": "/console/runs?status=failed&span=all",
     "search": "/console/runs?q=blue&span=all",
+    "nothing": "/console/runs?q=nobody+has+this&span=all",
     "run": "/console/runs/{run}",
+    "run_long": "/console/runs/{long}",
+    "run_end": "/console/runs/{long}?end=1",
     "events": "/console/runs/{run}/events",
     "approvals": "/console/approvals",
     "costs": "/console/costs",
+    "costs_agent": "/console/costs?by=agent",
     "costs_quarter": "/console/costs?range=90d&by=version",
     "health": "/console/health",
     "catalog": "/console/catalog",
@@ -50,12 +54,17 @@ PAGES = {
     "access": "/console/access",
     "settings": "/console/settings",
 }
+# Those of which one may think that they take longer the more runs there are.
+PAGES_OF_A_MILLION = {
+    name: PAGES[name] for name in ("home", "runs", "failed", "search", "nothing", "health", "approvals")
+} | {"runs_all": "/console/runs?span=all"}
 
 
-def _page(name: str, path: str) -> tuple[Row, ...]:
+def _page(key: str, path: str, runs: str) -> tuple[Row, ...]:
     return (
-        Row(f"page_{name}", f"{path} on 100,000 runs: half of 20", "ms", 100, 100),
-        Row(f"page_{name}_p95", "95 % of them", "ms"),
+        Row(key, f"{path} on {runs} runs: half of 20", "ms", 100, 100),
+        Row(f"{key}_p95", "95 % of them", "ms"),
+        Row(f"{key}_size", "its size", "kB", 300, 300),
     )
 
 
@@ -74,5 +83,7 @@ ROWS: tuple[Row, ...] = (
     *_times("streams_here", "the same, worker in the door's process"),
     *_overload("over", "twice door_rate, limits as they come"),
     *_overload("crowd", "the same without limits of rates"),
-    *(row for name, path in PAGES.items() for row in _page(name, path)),
+    Row("page_first", "the first page that a door is asked for", "ms", 100, 100),
+    *(row for name, path in PAGES.items() for row in _page(f"page_{name}", path, "100,000")),
+    *(row for name, path in PAGES_OF_A_MILLION.items() for row in _page(f"million_{name}", path, "1,000,000")),
 )

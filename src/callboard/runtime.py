@@ -12,10 +12,11 @@ import msgspec
 from callboard.access import Access, Desk, Entered, NewKey
 from callboard.access.catalog import FlowCard
 from callboard.access.courier import Courier
+from callboard.access.signing import SigningSecret
 from callboard.access.trail import Report
 from callboard.agents.app import App
 from callboard.agents.budgeting import Budgeting
-from callboard.agents.costs import Costs
+from callboard.agents.costs import BILLED_BY, COSTS_BY, UNBILLED, Costs, Spent, Sums
 from callboard.agents.dependencies import Dependency
 from callboard.agents.lens import Lens, Saw
 from callboard.agents.program import Flows
@@ -48,7 +49,7 @@ from callboard.store.audit import Entry
 from callboard.store.controls import Control, Scope
 from callboard.store.keys import Key
 from callboard.store.people import Person
-from callboard.store.runs import Cost, Search
+from callboard.store.runs import Search
 from callboard.store.schedules import CatchUp, Overlap, Schedule
 from callboard.store.sessions import Meanwhile, Session, Turn
 from callboard.store.store import Store
@@ -113,6 +114,7 @@ class Runtime:
         delay: float = 0.0,
         by: str | None = None,
         trace: str | None = None,
+        webhook: str | None = None,
     ) -> RunHandle:
         """Starts a run of a flow or an agent; it is durable when this returns.
 
@@ -127,6 +129,7 @@ class Runtime:
             delay: seconds until it may begin, where no `start_at` is given.
             by: who starts it, to be recorded.
             trace: the `traceparent` of what starts it, whose trace it joins; a trace of its own by default.
+            webhook: an address that is told when the run has ended, by a worker that has the gateway's secret.
 
         Raises:
             InputInvalid: the input does not fit; the message names each field.
@@ -147,6 +150,7 @@ class Runtime:
             start_at=begin,
             by=by,
             trace=trace,
+            webhook=webhook,
         )
         if begin is not None and self.worker is not None:
             self.worker.due(begin)
@@ -338,6 +342,9 @@ def build(
 
 __all__ = [
     "ALLOWED",
+    "BILLED_BY",
+    "COSTS_BY",
+    "UNBILLED",
     "UNSCOPED",
     "Access",
     "Action",
@@ -345,7 +352,6 @@ __all__ = [
     "ApprovalStatus",
     "CatchUp",
     "Control",
-    "Cost",
     "Dependency",
     "Desk",
     "Entered",
@@ -365,6 +371,9 @@ __all__ = [
     "Scope",
     "Search",
     "Session",
+    "SigningSecret",
+    "Spent",
+    "Sums",
     "Turn",
     "build",
     "log_as",

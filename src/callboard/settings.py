@@ -10,6 +10,7 @@ from callboard.domain.errors import InputInvalid
 
 DEFAULT_STORE = "sqlite:///callboard.db"
 _PARTS = ("engine", "gateway", "telemetry")
+_WAYS = ("password", "key", "provider")  # by which people log in
 _HIDDEN = "(set)"  # stands in for a secret wherever settings are shown
 
 
@@ -77,6 +78,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             and kept in a file; elsewhere it must be given.
         public_url: where clients reach this, such as `https://agents.example.com`; cookies are then secure.
         proxies: addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed.
+        hosts: names under which this is reached beside that of `public_url`, such as `callboard.internal`,
+            `*.example.com` for all below, `*` for any. Addresses and `localhost` always are.
         origins: web origins that may call the API from a browser; none by default.
         body: the largest request body.
         header_time: how long a client may take to send a request's head, and its body between two pieces.
@@ -90,11 +93,16 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         start_limit: starts a second of one tenant; 0 for no limit.
         route_limits: requests a second of one tenant to one route, as `/v1/runs/batch=2`; the route as the OpenAPI
             document names it. None by default.
-        oidc_issuer: whose tokens are taken; empty for none.
-        oidc_audience: for whom they must be made.
+        oidc_issuer: whose tokens are taken, and where people log in; empty for none.
+        oidc_audience: for whom tokens must be made; empty where only people come, by `oidc_client`.
         oidc_keys: where the issuer's keys are, if its discovery document is not to be asked.
         oidc_roles: the claim that names roles; `roles` by default.
         oidc_tenant: the claim that names the tenant; empty when tokens belong to the settings' tenant.
+        oidc_client: as which client the issuer knows this, so that people log in to the console there; empty for no.
+        oidc_client_secret: that client's secret; empty for a public client.
+        oidc_name: how the log-in page names the issuer; its host by default.
+        oidc_scope: what is asked for at a log-in, `openid` and whatever brings the claim that names roles.
+        login_by: how people may log in, of `password`, `key` and `provider`; empty for all of them.
         login_time: how long a person stays logged in to the console.
         webhook_hosts: hosts that webhooks may reach though their addresses are private, such as `hooks.internal`.
     """
@@ -102,6 +110,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     public_url: str = ""
     proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     body: int = 16 * 1024 * 1024
     header_time: float = 15.0
@@ -118,11 +127,25 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_keys: str = ""
     oidc_roles: str = "roles"
     oidc_tenant: str = ""
+    oidc_client: str = ""
+    oidc_client_secret: str = ""
+    oidc_name: str = ""
+    oidc_scope: str = "openid profile email"
+    login_by: tuple[str, ...] = ()
     login_time: float = 12 * 3_600.0
     webhook_hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return _repr(self, secret=_HIDDEN if self.secret else "")
+        return _repr(self, **self.hidden)
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """What stands for the secrets wherever these are shown."""
+        return {name: _HIDDEN if getattr(self, name) else "" for name in ("secret", "oidc_client_secret")}
+
+    def lets_in_by(self, way: str) -> bool:
+        """Whether people may log in by `password`, `key` or `provider`."""
+        return (not self.login_by or way in self.login_by) and (way != "provider" or bool(self.oidc_client))
 
     @property
     def routes(self) -> dict[str, float]:
@@ -134,12 +157,34 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             _positive(name, getattr(self, name))
         for each in self.route_limits:
             _route_limit(each)
-        if self.oidc_issuer and not self.oidc_audience:
+        if self.oidc_issuer and not self.oidc_audience and not self.oidc_client:
             raise InputInvalid(
                 "oidc_audience='' is empty",
                 why=f"any token of {self.oidc_issuer}, whoever it was made for, would be taken",
                 remedy="name the audience that tokens for this deployment carry",
             )
+        _check_login(self)
+
+
+def _check_login(gateway: GatewaySettings) -> None:
+    if unknown := set(gateway.login_by) - set(_WAYS):
+        raise InputInvalid(f"login_by={sorted(unknown)[0]!r} is unknown", remedy=f"use some of {', '.join(_WAYS)}")
+    if gateway.oidc_client and not (gateway.oidc_issuer and gateway.public_url):
+        raise InputInvalid(
+            f"oidc_client={gateway.oidc_client!r} stands without oidc_issuer or public_url",
+            why="people are sent to the one, and come back to the other and nowhere else",
+            remedy="set both",
+        )
+    if gateway.oidc_client_secret and not gateway.oidc_client:
+        raise InputInvalid("oidc_client_secret stands without oidc_client", remedy="name the client it belongs to")
+    if "openid" not in gateway.oidc_scope.split():
+        raise InputInvalid(
+            f"oidc_scope={gateway.oidc_scope!r} has no openid", remedy="write it as openid profile email"
+        )
+    if not any(gateway.lets_in_by(way) for way in _WAYS):
+        raise InputInvalid(
+            "login_by='provider' lets nobody in", why="there is no oidc_client", remedy="name it, or other ways"
+        )
 
 
 def _route_limit(text: str) -> tuple[str, float]:
@@ -255,7 +300,7 @@ def masked(settings: Settings) -> dict[str, Any]:
     for name in ("store", "dispatch", "direct"):
         found[name] = without_password(found[name])
     found["engine"] = msgspec.structs.asdict(settings.engine)
-    found["gateway"] = msgspec.structs.asdict(gateway) | {"secret": _HIDDEN if gateway.secret else ""}
+    found["gateway"] = msgspec.structs.asdict(gateway) | gateway.hidden
     hidden = {"headers": _named(telemetry.headers), "endpoint": without_password(telemetry.endpoint)}
     found["telemetry"] = msgspec.structs.asdict(telemetry) | hidden
     return found

@@ -15,7 +15,7 @@ CLAIM = {
     "payment_method_id": "paypal_4688317",
     "reason": "both stoves leak",
 }
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 
 
 @contextmanager

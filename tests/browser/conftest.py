@@ -32,7 +32,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-_PATIENCE = 10_000  # milliseconds that a page has for what is expected of it
+_PATIENCE = 40_000  # milliseconds that a page has for what is expected of it
 _HERE = Path(__file__).parent
 
 Opening = Callable[..., Awaitable[Page]]

@@ -13,6 +13,8 @@ from tests.browser.served import Served
 PAGES: dict[str, tuple[str, ...]] = {
     "/console": ("/console",),
     "/console/login": ("/console/login",),
+    "/console/login/oidc": ("/console/login/oidc",),  # 404 where there is no provider: see test_provider.py
+    "/console/login/callback": ("/console/login/callback?code=x&state=y",),
     "/console/enter": ("/console/enter?token=used",),
     "/console/runs": ("/console/runs?span=all", "/console/runs?status=failed&kind=upstream_down&label=team%3Dred"),
     "/console/runs/{run_id}": (

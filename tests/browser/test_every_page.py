@@ -21,7 +21,12 @@ STRANGE = """() => [...document.querySelectorAll('script:not([src^="/console/sta
     .map((each) => each.outerHTML)"""
 PARTS = ("/effects/1", "/seen")  # of a page, which has the frame
 OF_DOCUMENTS = ("document-title", "html-has-lang")
-STATUS = {"/console/enter?token=used": 401, "/console/runs/00000000000000000000000000": 404}
+STATUS = {
+    "/console/enter?token=used": 401,
+    "/console/login/oidc": 404,
+    "/console/login/callback?code=x&state=y": 404,
+    "/console/runs/00000000000000000000000000": 404,
+}
 
 
 @pytest.fixture(scope="module")

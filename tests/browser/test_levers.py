@@ -82,7 +82,7 @@ async def test_a_form_that_was_opened_stays_while_news_of_the_page_arrive(page: 
         await route.continue_()
 
     await page.route(lambda url: url.endswith(run), late)
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     await page.keyboard.press("s")
     dialog = page.get_by_role("dialog", name="Send a signal")
     await dialog.get_by_label("Value, as JSON").fill('"Mia"')

@@ -1,7 +1,7 @@
 """Makes commits slow for who waits for them, so that something else comes in between."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -13,16 +13,22 @@ from callboard.testing import TestRuntime
 
 
 def hold_intents(
-    test: TestRuntime, patch: pytest.MonkeyPatch, name: str, *, seconds: float = 0.05, times: int = 1_000
+    test: TestRuntime,
+    patch: pytest.MonkeyPatch,
+    name: str,
+    hold: Callable[[], Awaitable[object]] | None = None,
+    *,
+    times: int = 1_000,
 ) -> None:
-    """Lets whoever journals an intent of that effect wait so long after its commit, the first so many times."""
+    """Lets whoever journals an intent of that effect wait after its commit, the first so many times: for
+    `hold`, or for a moment."""
     journal: Any = test.rt.store.journal
     append = journal.append
     left = times
 
     async def late(written: Awaitable[None]) -> None:
         await written
-        await asyncio.sleep(seconds)
+        await (asyncio.sleep(0.05) if hold is None else hold())
 
     def held(claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
         nonlocal left

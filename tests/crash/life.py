@@ -3,15 +3,20 @@
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from callboard.domain.event import OUTCOMES
+from callboard.domain.event import OUTCOMES, Event
 from callboard.domain.run import Run, RunStatus
 from callboard.engine.clock import SystemClock
 from callboard.runtime import Runtime, build
 from callboard.store.approvals import ApprovalStatus
+from callboard.store.claims import Claim
+from callboard.store.journal import Extras
+from callboard.store.store import Store
 from callboard.wiring import sqlite_store
 from tests.crash import scenario
 from tests.crash.ledger import effect_id
@@ -39,16 +44,40 @@ class Fate:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def dies_of_work(store: Store, appends: int) -> None:
+    """Kills the process as soon as it has journaled so many times.
+
+    Claims, sweeps and heartbeats do not count. So every process of a row of them that die like this gets on with its
+    runs, on a machine of any speed: on a slow one the sweeps alone would use up any number of commits.
+    """
+    journal: Any = store.journal
+    append, left = journal.append, appends
+
+    async def counted(written: Awaitable[None]) -> None:
+        nonlocal left
+        await written
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def mortal(claim: Claim, events: Sequence[Event], extras: Extras | None = None) -> Awaitable[None]:
+        return counted(append(claim, events, extras))
+
+    journal.append = mortal
+
+
 def live(order: Order, life: int, nth: int) -> None:
-    """Lives the `life`-th life of a play, and dies at its `nth` commit if that is not 0."""
-    asyncio.run(_live(order, life, Fate(order.point, nth)))
+    """Lives the `life`-th life of a play, and dies at its `nth` commit, or `again` append, if that is not 0."""
+    asyncio.run(_live(order, life, Fate(order.point, 0 if order.again else nth), nth if order.again else 0))
 
 
-async def _live(order: Order, life: int, fate: Fate) -> None:
+async def _live(order: Order, life: int, fate: Fate, appends: int) -> None:
     folder = Path(order.folder)
     LEDGER.open(folder / "ledger", life)
     clock = SystemClock()
     store = sqlite_store(str(folder / "store.db"), clock, fate)
+    if appends:
+        dies_of_work(store, appends)
     options = settings(folder, max_deaths=_MANY_DEATHS if order.again else 3)
     rt = build(app, options, clock=clock, store=store)
     await store.open()

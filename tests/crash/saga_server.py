@@ -21,11 +21,11 @@ from callboard.store.approvals import Approval
 from callboard.store.postgres import PostgresStore
 from callboard.store.store import Store
 from callboard.wiring import sqlite_store
-from tests.crash.life import Fate
+from tests.crash.life import Fate, dies_of_work
 from tests.crash.saga_stage import WORLD, Ending, Trial, app, trip
 from tests.crash.stage import Played, settings
 
-_PATIENCE = 60  # seconds that one process may live
+_PATIENCE = 180  # seconds that one process may live
 _LOOK = 0.01
 
 
@@ -55,7 +55,8 @@ async def _live(trial: Trial, nth: int) -> None:
     """One process: executes the run until it has ended, and answers as the people would."""
     folder = Path(trial.folder)
     WORLD.open(folder / "world.db")
-    clock, fate, options = SystemClock(), Fate(trial.point, nth), settings(folder, max_deaths=1_000)
+    clock, options = SystemClock(), settings(folder, max_deaths=1_000)
+    fate = Fate(trial.point, 0 if trial.again else nth)
     store: Store
     if trial.store:
         engine = msgspec.structs.replace(options.engine, lease=2.0, beat=0.3)
@@ -63,6 +64,8 @@ async def _live(trial: Trial, nth: int) -> None:
         store = PostgresStore(trial.store, fault=fate)
     else:
         store = sqlite_store(str(folder / "store.db"), clock, fate)
+    if trial.again and nth:
+        dies_of_work(store, nth)
     rt = build(app, options, clock=clock, store=store)
     await store.open()
     await rt.reopen()

@@ -18,7 +18,8 @@ _TRIES = cb.Retry(attempts=3, first=0.01)
 
 class Trial(msgspec.Struct, frozen=True):
     """One play of a scenario: the commit around which the first process is killed (0: none is), and whether the run is
-    cancelled before the next one goes on. With `again`, each process dies at that commit. `store` is a URL, by default
+    cancelled before the next one goes on. With `again`, each process dies as soon as it has journaled so
+    often. `store` is a URL, by default
     that of a SQLite file in the folder."""
 
     scenario: str

@@ -8,7 +8,7 @@ from callboard.models import ModelRequest, Reply, call
 from tests.crash import shop
 from tests.crash.shop import LEDGER, app
 
-LONG = 60.0  # seconds that no scenario lasts
+LONG = 3_600.0  # seconds that no scenario lasts
 SOON = 0.02
 
 # What the people at the door send to whoever waits for a signal of that name, one value for each wait.

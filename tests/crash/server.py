@@ -20,7 +20,7 @@ from tests.crash.door import attend
 from tests.crash.life import live
 from tests.crash.stage import Order, Played
 
-_PATIENCE = 60  # seconds that one process of a play may live
+_PATIENCE = 180  # seconds that one process of a play may live
 _LIVES = 600
 
 

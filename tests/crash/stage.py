@@ -16,8 +16,8 @@ Point = Literal["before_commit", "after_commit"]
 class Order(msgspec.Struct, frozen=True):
     """A play: the scenario, its folder, and the commit around which processes are killed.
 
-    The first process dies at the commit `nth` (0: none does); with `again`, so does each one after it. Then
-    one is left alone to finish.
+    The first process dies at the commit `nth` (0: none does); then one is left alone to finish. With `again`, each
+    process dies as soon as it has journaled `nth` times, until one does not journal that often.
     """
 
     scenario: str

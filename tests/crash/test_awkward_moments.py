@@ -88,7 +88,7 @@ async def test_a_question_that_is_being_written_when_its_branch_loses_is_withdra
 ) -> None:
     hold_intents(test, monkeypatch, "ask")
     handle = await test.start(quick_or_asked)
-    assert await handle.result(timeout=2.0) == 0
+    assert await handle.result(timeout=30) == 0
     (asked,) = await test.rt.store.approvals.find("default")
     assert asked.status is ApprovalStatus.WITHDRAWN
 
@@ -98,7 +98,7 @@ async def test_a_call_whose_intent_is_being_written_when_its_branch_loses_is_not
 ) -> None:
     hold_intents(test, monkeypatch, "charge")
     handle = await test.start(quick_or_charged)
-    assert await handle.result(timeout=2.0) == 0
+    assert await handle.result(timeout=30) == 0
     assert CALLED == ["quick"]
 
 
@@ -108,7 +108,7 @@ async def test_a_run_can_be_forked_after_a_race_whose_loser_held_a_time_limit(te
     assert await handle.result() == "quick"
     race = next(e for e in await test.rt.store.journal.read("default", handle.id) if e.path == "0:race")
     forked = await test.rt.commands.fork("default", handle.id, race.seq)
-    assert await test.rt.handle(forked.id).result(timeout=2.0) == "quick"
+    assert await test.rt.handle(forked.id).result(timeout=30) == "quick"
 
 
 async def test_a_child_of_a_branch_that_lost_long_ago_ends_with_its_parent(test: TestRuntime) -> None:

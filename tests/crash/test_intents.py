@@ -15,11 +15,12 @@ from callboard.testing import TestRuntime, runtime
 from tests.crash.holding import hold_intents
 from tests.replay.journal_file import KeptRun
 from tests.replay.resuming import resumed, state_of
+from tests.unit.engine.play import LateClock
 
 app = cb.App("announced")
-WINDOW = 0.05
-STALLED = EngineSettings(sweep=0.02, beat=30.0, lease=60.0, window=WINDOW, drain=1.0)
+STALLED = EngineSettings(sweep=0.02, beat=30.0, lease=60.0, window=30.0, drain=1.0)
 SEEN: list[tuple[str, str, list[Event]]] = []
+BEGUN = asyncio.Event()
 
 
 class Look:
@@ -62,12 +63,13 @@ async def send(n: int, *, key: cb.IdempotencyKey) -> str:
 async def dawdle(n: int, *, key: cb.IdempotencyKey) -> str:
     """Takes its time."""
     await see("begun", key)
-    await asyncio.sleep(2 * WINDOW)
+    BEGUN.set()
+    await asyncio.sleep(0.1)  # longer than it takes to notice who won
     return await see("ended", key)
 
 
 async def wait_a_moment() -> None:
-    await asyncio.sleep(WINDOW)
+    await BEGUN.wait()
 
 
 TOOLS = {"send": send, "look": look, "charge": charge, "publish": publish}
@@ -91,6 +93,7 @@ async def other_arguments(ctx: cb.Context, names: list[str]) -> Any:
 @pytest.fixture
 async def test() -> AsyncIterator[TestRuntime]:
     SEEN.clear()
+    BEGUN.clear()
     async with runtime(app) as made:
         Look.test = made
         yield made
@@ -137,9 +140,10 @@ async def test_an_open_call_is_not_made_with_other_arguments(test: TestRuntime, 
 
 async def test_a_once_call_that_comes_too_late_after_its_intent_needs_another(monkeypatch: pytest.MonkeyPatch) -> None:
     SEEN.clear()
-    async with runtime(app, settings=STALLED) as test:
+    clock = LateClock()
+    async with runtime(app, settings=STALLED, clock=clock) as test:
         Look.test = test
-        hold_intents(test, monkeypatch, "publish", seconds=2 * WINDOW, times=1)
+        hold_intents(test, monkeypatch, "publish", lambda: clock.pass_by(31.0), times=1)
         await test.run(calls, ["publish"])
     ((_, _, journal),) = SEEN
     assert [event.kind for event in journal] == [EventKind.STARTED, EventKind.INTENT, EventKind.INTENT]
@@ -149,15 +153,19 @@ async def test_a_stalled_worker_does_not_make_a_once_call_after_its_run_was_take
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     SEEN.clear()
-    async with runtime(app, settings=STALLED) as test:
+    clock, taken = LateClock(), asyncio.Event()
+    async with runtime(app, settings=STALLED, clock=clock) as test:
         Look.test = test
-        hold_intents(test, monkeypatch, "publish", seconds=4 * WINDOW, times=1)
+        hold_intents(test, monkeypatch, "publish", taken.wait, times=1)
         handle = await test.start(calls, ["publish"])
         while len(await test.rt.store.journal.read("default", handle.id)) < 2:
             await asyncio.sleep(0.001)
         await take_over(test)
-        await asyncio.sleep(6 * WINDOW)
-        (asked,) = await test.rt.store.approvals.find("default", status=ApprovalStatus.OPEN)
+        clock.late += 31
+        taken.set()
+        while not (found := await test.rt.store.approvals.find("default", status=ApprovalStatus.OPEN)):
+            await asyncio.sleep(0.01)
+        (asked,) = found
     assert asked.kind == "settle"
     assert SEEN == []
 
@@ -178,7 +186,7 @@ async def test_an_open_once_call_settles_before_its_run_is_cancelled(test: TestR
 
 async def test_a_once_call_in_flight_settles_when_its_branch_has_lost(test: TestRuntime) -> None:
     handle = await test.start(calls_or_quick, None)
-    assert await handle.result(timeout=2.0) == 0
+    assert await handle.result(timeout=30) == 0
     assert [name for name, *_ in SEEN] == ["begun", "ended"]
     journal = await test.rt.store.journal.read("default", handle.id)
     assert [(e.kind, e.path) for e in journal[-3:-1]] == [(EventKind.DONE, "0.1/0:dawdle"), (EventKind.DONE, "0:race")]

@@ -102,15 +102,14 @@ def test_an_agents_turn_goes_on_between_two_of_its_calls(
     assert not series.wrong
 
 
-# Four or five go by until a process has begun, and on a busy machine more are sweeps: who dies too soon never gets on,
-# and a call that four processes in a row died of counts as failed. One scenario is over after twelve.
+# Three are an intent beside another and the outcome of one: with fewer no process would get on.
 @pytest.mark.parametrize(
     ("nth", "scenario"),
     [
-        *((9, scenario) for scenario in ("announcements", "family", "till")),
-        (10, "announcements"),
-        *((12, scenario) for scenario in ("everything", "family", "till")),
-        (17, "everything"),
+        *((3, scenario) for scenario in ("announcements", "family", "till")),
+        *((4, scenario) for scenario in ("announcements", "everything", "till")),
+        (5, "family"),
+        (7, "everything"),
     ],
 )
 def test_a_run_whose_every_worker_dies_still_ends_as_it_should(

@@ -105,7 +105,8 @@ class Troupe:
         return series
 
     def kill_again_and_again(self, scenario: str, nth: int) -> tuple[Played, list[str]]:
-        """Plays the scenario with processes that each die after so many commits, until one does not live that long."""
+        """Plays the scenario with processes that each die when they have journaled so many times, until one has no
+        more that much to do."""
         return self._play(self._lanes[0], self.calm(scenario), scenario=scenario, nth=nth, again=True)
 
     def _play(self, lane: Lane, calm: Path, **order: Any) -> tuple[Played, list[str]]:

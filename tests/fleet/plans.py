@@ -7,7 +7,8 @@ from typing import Any
 from callboard.store.postgres.line import BY_INDEX
 from callboard.store.postgres.sql import statements
 
-WORKERS = {"accounts", "appends", "claims", "settles", "starts", "workers"}  # topics of connections of their own
+# Topics of connections of their own.
+WORKERS = {"accounts", "appends", "claims", "lone", "settles", "starts", "together", "workers"}
 CLAIMS = {"claims", "workers"}
 OF_A_FEW = {"runs_owner", "runs_ready", "runs_suspect", "runs_waiting", "runs_wake"}  # partial: only runs not yet ended
 

@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from callboard.domain.bill import Bill
+from callboard.domain.usage import Usage
 from callboard.store.controls import Control, Scope
 from callboard.store.journal import Extras
 from callboard.store.postgres import PostgresStore
@@ -16,8 +18,9 @@ from tests.conformance.store.access import deed, key, login, person
 from tests.conformance.store.charging import charge, limit, reserve
 from tests.conformance.store.play import ANNA, FLOWS, LATER, STRANGER, T0, TENANT, ask, event, new_run, park
 from tests.conformance.store.postgres_home import PostgresHome
-from tests.conformance.store.talking import delivery, session
+from tests.conformance.store.talking import URL, session
 
+BILL = Bill(Usage(1, 1, 1), "writer", "small", 1)
 BODY = b'"%s"' % (b"x" * 20_000)
 
 
@@ -50,9 +53,9 @@ class Tenancy:
 
 
 async def _settle_in(store: PostgresStore, tenant: str) -> None:
-    await store.runs.start(new_run(tenant=tenant, input=BODY, id=f"{tenant}-run"))
+    await store.runs.start(new_run(tenant=tenant, input=BODY, id=f"{tenant}-run", webhook=URL))
     (found,) = await store.claims.claim(ANNA, FLOWS, 1, LATER)
-    await store.journal.append(found.claim, [event(1)], Extras(asks=(ask(id=f"{tenant}-question"),)))
+    await store.journal.append(found.claim, [event(1)], Extras(asks=(ask(id=f"{tenant}-question"),), bills=(BILL,)))
     await reserve(store, found.claim, charge(), seq=2)
     await store.claims.settle(found.claim, park())
     await store.budgets.put(limit(tenant=tenant))
@@ -63,7 +66,7 @@ async def _settle_in(store: PostgresStore, tenant: str) -> None:
     await store.sessions.create(session(id=f"{tenant}-talk", tenant=tenant))
     turn = NewTurn(id=f"{tenant}-turn", message="hello", at=T0)
     await store.sessions.add(tenant, f"{tenant}-talk", turn, Meanwhile.QUEUE)
-    await store.deliveries.add(delivery(found.run.id, tenant=tenant))
+    await store.deliveries.rotate(tenant, LATER)
     await store.keys.add(key(id=f"{tenant}-key", tenant=tenant))
     await store.people.put(person(login=f"{tenant}-mia", tenant=tenant))
     await store.people.enter(login(mac=tenant.encode(), tenant=tenant))

@@ -45,12 +45,15 @@ async def test_five_failures_of_two_processes_open_it_for_both_and_one_probe_clo
         assert a.pid != b.pid
 
         await asyncio.sleep(KEEP)
-        refused = [*await ask(company, "/a", 1), *await ask(company, "/b", 1)]
-        assert time.monotonic() - opened < ALONE, "this machine is too busy to see it"
-        assert refused == [REFUSED] * 2
-        assert len(outside.calls("office")) == 5
+        asked = time.monotonic()
+        while (said := [*await ask(company, "/a", 1), *await ask(company, "/b", 1)]) != [REFUSED] * 2:
+            # Only on a machine so slow that it was over may somebody have asked; then it is open anew.
+            assert time.monotonic() - opened >= ALONE, said
+            opened, asked = asked, time.monotonic()
+        if time.monotonic() - opened < ALONE:
+            assert len(outside.calls("office when")) == 5
 
-        await asyncio.sleep(ALONE - (time.monotonic() - opened))
+        await asyncio.sleep(ALONE)
         begun = time.monotonic()
         handles = await company.begin("asking/a", ["still?"] * 10) + await company.begin("asking/b", ["still?"] * 10)
         said = await company.results(handles)

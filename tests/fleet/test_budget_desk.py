@@ -30,4 +30,4 @@ async def test_an_operator_sets_looks_and_lifts_and_a_tenants_door_does_not(post
         await rt.budgets.remove("acme", "agent", "*", "day")
         await rt.budgets.remove("*", "tenant", "*", "ever")
         assert await rt.budgets.standings("acme", 10) == []
-        assert (await rt.costs.by_rows(["acme"], 0.0, "day"))[0]["runs"] == 0
+        assert (await rt.costs.sums(["acme"], 0.0, 1.0, "day")).whole.runs == 0

@@ -36,7 +36,7 @@ async def until_waiting(url: str, count: int) -> None:
     """Until so many sessions wait for a lock."""
     db = await asyncpg.connect(url)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await db.fetchval(_WAITING) < count:
                 await asyncio.sleep(0.01)
     finally:

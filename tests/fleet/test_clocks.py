@@ -41,7 +41,8 @@ async def test_timers_go_off_when_it_is_time(
 async def test_a_live_worker_keeps_its_runs_and_a_dead_one_loses_them(
     new_database: Callable[..., str], tmp_path: Path, skew: float
 ) -> None:
-    orders = Orders(store=new_database("leases"), folder=str(tmp_path))
+    # A lease that a busy machine keeps: who loses its runs here has lost them to the clock.
+    orders = Orders(store=new_database("leases"), folder=str(tmp_path), engine={"lease": 5.0})
     async with fleet(orders) as company:
         (wrong,) = await company.working(1, skew=skew)
         chains = await company.begin("chain", [[f"c{n}", 10, 0.3] for n in range(4)])

@@ -50,6 +50,7 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "sessions.follows": (HERS, "talk-7", 3),
     "sessions.status": (HERS, "talk-7", RUN),
     "sessions.insert": (HERS, "talk-7", 11, "new", None, b"{}", "pending", 1.0, None),
+    "sessions.numbers": (HERS, [RUN, "run-27"]),
     "sessions.grow": (HERS, "talk-7", "new", 11, 1.0),
     "sessions.mark": (HERS, [RUN], "dropped"),
     "sessions.started": (HERS, RUN, None),
@@ -59,13 +60,16 @@ ASKED: dict[str, tuple[Any, ...]] = {
     "sessions.due": (10,),
     "sessions.purge": (HERS, 40.0, 5),
     "sessions.purge_turns": (HERS, ["talk-7"]),
-    "deliveries.add": (HERS, "new", RUN, "https://y.example", 0.0, 0.0, "pending", 0, ""),
+    "deliveries.add": ([HERS], ["new"], [RUN], ["https://y.example"], [0.0], [0.0], ["pending"], [0], [""], [1]),
+    "deliveries.told": (HERS, RUN),
     "deliveries.any": (9.0,),
-    "deliveries.lost": (9.0, 9.0),
+    "deliveries.overtaken": (9.0,),
     "deliveries.take": (9.0, 10.0, 5),
     "deliveries.settle": (HERS, "d-7", "done", 1.0, ""),
     "deliveries.find": (HERS, None, 3),
     "deliveries.find_of_run": (HERS, None, 3, RUN),
+    "deliveries.signing": (HERS,),
+    "deliveries.rotate": (HERS, 9.0),
     "journal.news": (HERS, ["run-7", "run-27"], [-1, 0], 10),
     "runs.purgeable": (HERS, 5e9, ["succeeded"], 3),
     "runs.purge_deliveries": (HERS, [RUN]),
@@ -73,9 +77,10 @@ ASKED: dict[str, tuple[Any, ...]] = {
 SEARCHES = {
     "runs_tenant": Search(flows=("ord*",), labels={"a": "b"}, text="it broke", roots=True),
     "runs_error": Search(statuses=(RunStatus.FAILED, RunStatus.DEAD)),
+    "runs_stuck": Search(statuses=(RunStatus.BLOCKED, RunStatus.DEAD), since=5.0, among=3),
     "runs_owner": Search(statuses=(RunStatus.RUNNING,)),
 }
-NOTHING_TO_DO = ("sessions.due", "deliveries.any", "deliveries.take", "deliveries.lost")
+NOTHING_TO_DO = ("sessions.due", "deliveries.any", "deliveries.take", "deliveries.overtaken")
 POOL: dict[str, Any] = {"enable_seqscan": "off"}  # as the pool's connections have it
 
 

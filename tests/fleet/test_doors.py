@@ -16,6 +16,7 @@ from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
 from callboard.store.controls import Control, Scope
+from callboard.store.costs import Costs
 from callboard.store.deliveries import Deliveries, DeliveryStatus
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
@@ -38,7 +39,7 @@ from tests.conformance.store.play import (
     park,
     send,
 )
-from tests.conformance.store.talking import delivery, session
+from tests.conformance.store.talking import session
 from tests.conformance.store.test_tenants import REFUSED
 from tests.fleet.tenancy import BODY, Tenancy
 
@@ -106,12 +107,15 @@ DOORS: dict[str, Callable[[PostgresStore, str, str], Awaitable[Any]]] = {
     "runs.rows": lambda s, run, _: s.runs.rows(TENANT, [run]),
     "runs.by_key": lambda s, *_: s.runs.by_key(TENANT, "order", ["blocked"]),
     "runs.outcomes": lambda s, run, _: s.runs.outcomes(TENANT, [f"{TENANT}-done", run]),
-    "runs.costs": lambda s, *_: s.runs.costs(TENANT, 0.0),
+    "costs.runs": lambda s, *_: s.costs.runs(TENANT, 0.0, LATER),
+    "costs.spending": lambda s, *_: s.costs.spending(TENANT, 0.0, LATER),
     "runs.requeue": lambda s, run, _: s.runs.requeue(TENANT, run, "again", LATER),
     "runs.fork": lambda s, run, _: s.runs.fork(TENANT, run, 0, new_id(), LATER),
     "runs.search": lambda s, run, _: s.runs.search(TENANT, Search(text=run)),
     "runs.totals": lambda s, run, _: s.runs.totals(TENANT, Search(text=run)),
+    "runs.reach": lambda s, *_: s.runs.reach(TENANT, Search(among=1)),
     "journal.read": lambda s, run, _: s.journal.read(TENANT, run),
+    "journal.last": lambda s, run, _: s.journal.last(TENANT, run),
     "journal.news": lambda s, run, _: s.journal.news(TENANT, {run: -1}, 9),
     "sessions.create": lambda s, *_: s.sessions.create(session(id="mine")),
     "sessions.get": lambda s, *_: s.sessions.get(TENANT, f"{TENANT}-talk"),
@@ -123,8 +127,9 @@ DOORS: dict[str, Callable[[PostgresStore, str, str], Awaitable[Any]]] = {
     "sessions.turn": lambda s, *_: s.sessions.turn(TENANT, f"{TENANT}-turn"),
     "sessions.turns": lambda s, *_: s.sessions.turns(TENANT, f"{TENANT}-talk"),
     "sessions.path": lambda s, *_: s.sessions.path(TENANT, f"{TENANT}-turn"),
-    "deliveries.add": lambda s, run, _: s.deliveries.add(delivery(run)),
     "deliveries.find": lambda s, *_: s.deliveries.find(TENANT),
+    "deliveries.signing": lambda s, *_: s.deliveries.signing(TENANT),
+    "deliveries.rotate": lambda s, *_: s.deliveries.rotate(TENANT, LATER),
     "inbox.send": lambda s, run, _: s.inbox.send(TENANT, run, "signal:a", b"null", LATER),
     "approvals.get": lambda s, _, question: s.approvals.get(TENANT, question),
     "approvals.find": lambda s, run, _: s.approvals.find(TENANT, run_id=run),
@@ -152,8 +157,8 @@ WORKERS: dict[str, Callable[[PostgresStore], Awaitable[Any]]] = {
     "answers.forget": lambda s: s.answers.forget(TENANT, FAR),
     "deliveries.settle": lambda s: s.deliveries.settle(TENANT, "x", DeliveryStatus.DONE, LATER, ""),
 }
-SAYS_NOTHING = {"schedules.put", "deliveries.add"}
-EMPTY = {"runs.outcomes", "runs.costs"}  # the run is blocked: it has none
+SAYS_NOTHING = {"schedules.put"}
+EMPTY = {"runs.outcomes"}  # the run is blocked: it has none
 
 
 @pytest.mark.parametrize("method", DOORS)
@@ -198,13 +203,14 @@ def test_every_method_for_doors_is_tried_here() -> None:
     rooms: dict[str, type] = {
         "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs,
         "schedules": Schedules, "budgets": Budgets, "answers": Answers, "sessions": Sessions, "deliveries": Deliveries,
+        "costs": Costs,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"
         for room, protocol in rooms.items()
         for name, method in inspect.getmembers(protocol, inspect.isfunction)
         if not name.startswith("_")
-        and {"tenant", "new", "schedule", "session", "delivery"} & inspect.signature(method).parameters.keys()
+        and {"tenant", "new", "schedule", "session"} & inspect.signature(method).parameters.keys()
     }
     assert by_tenant == {*DOORS, *WORKERS}
 

@@ -65,7 +65,7 @@ class Fleet:
         ended, ready = Hint(News.ENDED, IDS[-1]), Hint(News.READY, IDS[-2])
         for heard in self.heard:
             heard.clear()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not (all(ended in heard for heard in self.heard) and any(ready in heard for heard in self.heard)):
                 self.ring(ended, ready)
                 await asyncio.sleep(0.05)
@@ -179,7 +179,7 @@ async def test_chunks_flow_again_after_redis_was_lost(server: RedisServer, troub
         for _ in range(50):
             await publish()
     last = number
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not read or read[-1].number < last:
             await publish()
     seen = 0
@@ -193,6 +193,6 @@ async def test_chunks_flow_again_after_redis_was_lost(server: RedisServer, troub
 
 
 async def until(done: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while not done():
             await asyncio.sleep(0.02)

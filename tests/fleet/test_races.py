@@ -63,7 +63,7 @@ async def test_a_run_is_passed_over_while_a_fork_of_it_is_made(
     try:
         async with db.transaction():
             await db.execute("SELECT 1 FROM runs WHERE id = $1 FOR KEY SHARE", run_id)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 assert (await purge(other)).runs == 0
     finally:
         await db.close()

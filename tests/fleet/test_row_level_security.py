@@ -13,7 +13,7 @@ OWN = (  # tables with rows of tenants
     *("runs", "events", "inbox", "approvals", "blobs", "lanes", "schedules"),
     *("budget_accounts", "budget_holds", "budget_limits"),
     *("access_keys", "access_people", "access_logins", "access_audit"),
-    *("chat_sessions", "chat_turns", "webhook_deliveries"),
+    *("chat_sessions", "chat_turns", "webhook_deliveries", "webhook_signing", "run_costs"),
 )
 CLOSED = {"cached_answers"}  # and one that is closed to doors
 LIVE = {"chunks"}  # and one that belongs to streams, and has its tests there
@@ -79,6 +79,7 @@ async def test_no_row_of_a_nameless_tenant_is_shown_to_a_door_that_named_none(te
         ("schedules", "flow = 'mine'"),
         ("chat_sessions", "turns = 9"),
         ("chat_turns", "status = 'started'"),
+        ("run_costs", "place = NULL"),
     ],
 )
 async def test_a_door_changes_rows_of_its_tenant_alone(tenancy: Tenancy, table: str, change: str) -> None:
@@ -121,6 +122,7 @@ async def test_a_door_removes_schedules_of_its_tenant_alone(tenancy: Tenancy) ->
         "UPDATE chat_turns SET tenant = '{theirs}'",
         "INSERT INTO webhook_deliveries (tenant, id, run, url, created_at, due, status, tries, said) "
         "VALUES ('{theirs}', 'x', 'x', '', 0, 0, 'pending', 0, '')",
+        "INSERT INTO webhook_signing VALUES ('{theirs}2', 2, 0)",
     ],
 )
 async def test_a_door_puts_nothing_into_another_tenants_hands(tenancy: Tenancy, statement: str) -> None:
@@ -190,7 +192,10 @@ async def test_a_door_starts_runs_that_continue_its_own(tenancy: Tenancy) -> Non
         "DELETE FROM chat_turns",
         "DELETE FROM chat_sessions",
         "UPDATE webhook_deliveries SET status = 'done'",
+        "UPDATE run_costs SET cost = 0",
+        "DELETE FROM run_costs",
         "DELETE FROM webhook_deliveries",
+        "DELETE FROM webhook_signing",
         "CREATE TABLE mine (n int)",
         "ALTER TABLE runs DISABLE ROW LEVEL SECURITY",
         "SET LOCAL ROLE callboard_worker",

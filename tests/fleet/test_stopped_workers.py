@@ -48,7 +48,7 @@ async def test_a_worker_that_goes_on_while_another_has_its_runs_leaves_them_alon
     orders = Orders(store=new_database("both"), folder=str(tmp_path))
     async with fleet(orders) as company:
         (stopped,) = await company.working(1)
-        chains = await company.begin("chain", [[f"c{n}", 20, 0.1] for n in range(10)])
+        chains = await company.begin("chain", [[f"c{n}", 40, 0.1] for n in range(10)])
         outside = Outside(orders.outside)
         for _ in range(2):  # whoever has the runs is stopped, and goes on when the other has them
             before = len(outside.calls("charge"))
@@ -59,10 +59,10 @@ async def test_a_worker_that_goes_on_while_another_has_its_runs_leaves_them_alon
                 (other,) = await company.working(1)
             await company.until_row("SELECT 1 FROM runs WHERE owner = $1 HAVING count(*) >= 5", other.id)
             owner.send(signal.SIGCONT)
-        assert await company.results(chains) == [[f"c{n}", 20, f"charged c{n}/19"] for n in range(10)]
+        assert await company.results(chains) == [[f"c{n}", 40, f"charged c{n}/39"] for n in range(10)]
         assert all(worker.alive for worker in company.workers)
         assert not outside.wrong()
-        assert outside.effects() == {f"charge c{n}/{m}" for n in range(10) for m in range(20)}
+        assert outside.effects() == {f"charge c{n}/{m}" for n in range(10) for m in range(40)}
         assert not await audit.wrong(orders.store)
 
 

@@ -96,7 +96,7 @@ class Play:
                 assert dues, f"somebody waits for nothing: {[(run.id, run.status) for run in runs]}"
                 await self.test.wind(max(0.0, min(dues) - self.test.clock.now()))
         try:
-            return await self.test.rt.handle(self._first).result(timeout=1.0)
+            return await self.test.rt.handle(self._first).result(timeout=30)
         except cb.RunCancelled:
             return RunStatus.CANCELLED
 

@@ -30,8 +30,9 @@ async def test_runs_go_on_at_the_same_pace_whatever_becomes_of_what_they_tell(mo
     with collecting(mode if mode != "refuse" else "ok") as collector:
         endpoint = "http://127.0.0.1:9" if mode == "refuse" else collector.url
         ran, closing, rt = await rounds(endpoint)
-    assert ran < alone * 2 + 0.5, "measured on a machine that others use too"
-    assert closing < 11.0, "it stops, however long the collector takes"
+    # A run that waited for the collector would take as long as one that hangs is given: ten seconds.
+    assert ran < alone * 2 + 5.0, "measured on a machine that others use too"
+    assert closing < 20.0, "it stops, however long the collector takes"
     metrics = rt.services.metrics
     assert metrics.telemetry_told == 0
     assert sum(metrics.telemetry_dropped.values()) == RUNS

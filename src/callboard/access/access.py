@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from callboard.access.attempts import Attempts
+from callboard.access.issuer import Issuer
 from callboard.access.keyring import Keyring
 from callboard.access.logins import Entered, Logins, local
 from callboard.access.passwords import Passwords
+from callboard.access.provider import Provider
 from callboard.access.rates import Rates
 from callboard.access.secret import Secret
 from callboard.access.tokens import Tokens
@@ -47,10 +50,13 @@ class Access:
         self._settings = settings
         self.secret = Secret(settings, entropy)
         self.passwords = Passwords() if passwords is None else passwords
-        self.tokens = Tokens(settings, clock)
+        issuer = Issuer(settings.gateway, clock.monotonic)
+        self.tokens = Tokens(settings, clock, issuer)
         self.rates = Rates(counters, settings.gateway, clock.monotonic)
         self.keyring = Keyring(store, clock, self.secret, entropy)
         self.logins = Logins(store, clock, settings, counters, self.secret, self.keyring, self.passwords, entropy)
+        attempts = Attempts(self.secret, clock, counters, entropy)
+        self.provider = Provider(settings, clock, issuer, attempts, self.logins)
 
     def local(self, name: str) -> Principal:
         """Whoever sits at the machine, and could open the store without any door: an admin of everything."""

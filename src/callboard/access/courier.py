@@ -14,15 +14,20 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from callboard.access.secret import Secret
-from callboard.access.webhooks import Resolve, reachable, signed, signing_key
+from callboard.access.signing import signing_keys
+from callboard.access.webhooks import signed
+from callboard.connections.reachable import Resolve, reachable
 from callboard.dispatch.bell import Hint, News
 from callboard.domain.codec import encode
 from callboard.domain.errors import Denied, InputInvalid, StoreError
-from callboard.domain.run import Outcome
+from callboard.domain.run import Outcome, Run
+from callboard.engine.commands import TURN
 from callboard.engine.services import Services
+from callboard.engine.sessions import LABEL
 from callboard.store.deliveries import DeliveryStatus, Due
 
 T = TypeVar("T")
+Ready = tuple[Due, bytes, Sequence[bytes]]  # what is due, the message, keys that sign it
 Post = Callable[[str, str, dict[str, str], bytes], Awaitable[int]]  # url, address, headers, body -> status
 
 # Seconds after each try that failed: nine tries over a day.
@@ -87,17 +92,16 @@ class Courier:
     async def deliver(self) -> int:
         """Makes what is due now; returns how many that were. Raises StoreError; InputInvalid where it cannot."""
         ready = await self._ready(_AT_ONCE)
-        await asyncio.gather(*(self._try(due, body) for due, body in ready))
+        await asyncio.gather(*(self._try(*each) for each in ready))
         return len(ready)
 
-    async def _ready(self, limit: int) -> list[tuple[Due, bytes]]:
-        """Takes what is due, with what is said of each."""
+    async def _ready(self, limit: int) -> list[Ready]:
+        """Takes what is due, with what is said of each and the keys that sign it."""
         self._check()  # who cannot sign or send must not take it from those who can
         now = self._services.clock.now()
         self._mute = {host: until for host, until in self._mute.items() if until + _REST > now}
         taken = await self._services.store.deliveries.take(now, _LEASE, limit)
-        told = await self._told(taken)
-        return [(due, told[due.delivery.run_id]) for due in taken]
+        return [ready for tenant in {due.delivery.tenant for due in taken} for ready in await self._of(tenant, taken)]
 
     def _hear(self, hints: Sequence[Hint]) -> None:
         if any(hint.news is News.ENDED for hint in hints):
@@ -118,8 +122,8 @@ class Courier:
                     if ready is None:
                         break
                     self._complained = ""
-                    for due, body in ready:
-                        task = loop.create_task(self._safely(self._try(due, body)))
+                    for each in ready:
+                        task = loop.create_task(self._safely(self._try(*each)))
                         busy.add(task)
                         task.add_done_callback(busy.discard)
                     if len(ready) < room:
@@ -153,22 +157,19 @@ class Courier:
                 remedy='pip install "callboard[gateway]" where workers run',
             )
 
-    async def _told(self, taken: Sequence[Due]) -> dict[str, bytes]:
-        """What is said of each run, by its id."""
-        found: dict[str, bytes] = {}
-        for tenant in {due.delivery.tenant for due in taken}:
-            mine = [due for due in taken if due.delivery.tenant == tenant]
-            run_ids = [due.delivery.run_id for due in mine]
-            outcomes = await self._services.store.runs.outcomes(tenant, run_ids)
-            rows = await self._services.store.runs.rows(tenant, run_ids)
-            for due in mine:
-                run_id = due.delivery.run_id
-                run = rows.get(run_id)
-                ended = None if run is None else run.finished_at
-                found[run_id] = _message(due, outcomes.get(run_id), ended or due.delivery.created_at)
-        return found
+    async def _of(self, tenant: str, taken: Sequence[Due]) -> list[Ready]:
+        """What is taken of one tenant."""
+        store = self._services.store
+        mine = [due for due in taken if due.delivery.tenant == tenant]
+        run_ids = [due.delivery.run_id for due in mine]
+        outcomes = await store.runs.outcomes(tenant, run_ids)
+        rows = await store.runs.rows(tenant, run_ids)
+        signing = await store.deliveries.signing(tenant)
+        keys = await signing_keys(self._secret, tenant, signing, self._services.clock.now())
+        messages = [_message(due, rows.get(due.delivery.run_id), outcomes.get(due.delivery.run_id)) for due in mine]
+        return [(due, body, keys) for due, body in zip(mine, messages, strict=True)]
 
-    async def _try(self, due: Due, body: bytes) -> None:
+    async def _try(self, due: Due, body: bytes, keys: Sequence[bytes]) -> None:
         delivery, now = due.delivery, self._services.clock.now()
         host, post = urlsplit(delivery.url).netloc, self._post or _post
         mute = self._mute.get(host)
@@ -179,7 +180,7 @@ class Courier:
             self._mute[host] = now + _REST  # one of them finds out
         status = 0
         try:
-            headers = signed(await signing_key(self._secret, delivery.tenant), delivery.id, int(now), body)
+            headers = signed(keys, delivery.id, int(now), body)
             async with asyncio.timeout(_PATIENCE):
                 address = await reachable(delivery.url, self._hosts, self._resolve)
                 status = await post(delivery.url, address, headers, body)
@@ -219,13 +220,16 @@ class Courier:
         self._complained = what
 
 
-def _message(due: Due, outcome: Outcome | None, at: float) -> bytes:
+def _message(due: Due, run: Run | None, outcome: Outcome | None) -> bytes:
+    at = due.delivery.created_at if run is None or run.finished_at is None else run.finished_at
     data: dict[str, Any] = {
         "id": due.delivery.run_id,
         "tenant": due.delivery.tenant,
         "flow": due.flow,
         "status": str(due.status),
     }
+    if run is not None and (run.key or "").startswith(TURN):
+        data["session"] = run.labels.get(LABEL)
     if outcome is not None and outcome.error is not None:
         data["error"] = {"code": outcome.error.code, "kind": outcome.error.kind, "message": outcome.error.message}
     elif outcome is not None:

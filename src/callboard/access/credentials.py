@@ -8,7 +8,6 @@ import msgspec
 from callboard.access.access import Access
 from callboard.access.granting import beyond, checked
 from callboard.access.guard import Guard
-from callboard.access.webhooks import shown, signing_key
 from callboard.domain.errors import Conflict, Denied, InputInvalid, NotFound
 from callboard.domain.principal import Grant, Kind
 from callboard.engine.clock import Clock
@@ -163,14 +162,6 @@ class DeskCredentials:
         who = self._guard.principal
         await self._guard.record("logout", who.who)
         return await self._access.logins.leave_everywhere(who.tenant, who.kind, who.id)
-
-    async def webhook_secret(self) -> str:
-        """With what messages to the tenant's webhooks are signed, as receivers are given it.
-
-        Raises Denied; InputInvalid where there is no secret to derive it from.
-        """
-        async with self._guard.deed("webhooks:secret", f"tenant:{self._guard.tenant}", needs=Action.ACCESS_MANAGE):
-            return shown(await signing_key(self._access.secret, self._guard.tenant))
 
     async def _make(
         self, name: str, grants: tuple[Grant, ...], expires_at: float | None, *, replaces: str | None = None

@@ -14,6 +14,7 @@ from callboard.access.house import House
 from callboard.access.runs import DeskRuns
 from callboard.access.schedules import DeskSchedules
 from callboard.access.sessions import DeskSessions
+from callboard.access.signing import DeskWebhooks
 from callboard.access.trail import DeskAudit
 from callboard.domain.principal import EVERY, Principal
 from callboard.policy.access import Action
@@ -24,7 +25,8 @@ class Desk:
     """What one principal may do in one tenant. Make it with `rt.desk(...)`.
 
     Attributes:
-        runs, sessions, approvals, costs, budgets, fleet, schedules, catalog, credentials, audit: each a part of it.
+        runs, sessions, approvals, costs, budgets, fleet, schedules, catalog, credentials, webhooks, audit: each a part
+            of it.
     """
 
     def __init__(self, house: House, access: Access, principal: Principal, tenant: str, source: str) -> None:
@@ -41,6 +43,7 @@ class Desk:
         self.schedules = DeskSchedules(house, guard)
         self.catalog = Catalog(house, guard)
         self.credentials = DeskCredentials(access, services.store, services.clock, guard)
+        self.webhooks = DeskWebhooks(access, services.store, services.clock, guard)
         self.audit = DeskAudit(house, guard)
 
     @property

@@ -41,6 +41,7 @@ class House(Protocol):
         delay: float = 0.0,
         by: str | None = None,
         trace: str | None = None,
+        webhook: str | None = None,
     ) -> RunHandle:
         """Starts a run, see Runtime.start."""
         ...

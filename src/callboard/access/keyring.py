@@ -1,5 +1,6 @@
 """Keys of programs: made, and recognised."""
 
+import asyncio
 import base64
 import contextlib
 import hmac
@@ -32,6 +33,7 @@ class Keyring:
         self._entropy = entropy
         self._keyed: hmac.HMAC | None = None
         self._recent: Recent[str, Key] = Recent(FRESH, _MOST, clock.monotonic)
+        self._looks: dict[str, asyncio.Task[Key | None]] = {}  # that are being taken
         self._noted: Recent[str, bool] = Recent(_USED, _MOST, clock.monotonic)
 
     async def make(
@@ -93,14 +95,26 @@ class Keyring:
     def changed(self, key_id: str) -> None:
         """A key was changed by this process, which goes by that at once."""
         self._recent.drop(key_id)
+        self._looks.pop(key_id, None)
 
     async def _find(self, key_id: str) -> Key | None:
         known = self._recent.get(key_id)
         if known is None:
-            known = await self._store.keys.find(key_id)
-            if known is not None:
-                self._recent.put(key_id, known)
+            look = self._looks.get(key_id)
+            if look is None:  # hundreds come with one key, and what is known of it grows old for all in one moment
+                look = self._looks[key_id] = asyncio.ensure_future(self._look(key_id))
+            known = await asyncio.shield(look)
         return known
+
+    async def _look(self, key_id: str) -> Key | None:
+        try:
+            known = await self._store.keys.find(key_id)
+            if known is not None and self._looks.get(key_id) is asyncio.current_task():  # else it was changed meanwhile
+                self._recent.put(key_id, known)
+            return known
+        finally:
+            if self._looks.get(key_id) is asyncio.current_task():
+                del self._looks[key_id]
 
     async def _mac(self, key_id: str, proof: str) -> bytes:
         if self._keyed is None:

@@ -1,4 +1,5 @@
-"""Log-ins to the console: with a password, a key or a link; kept as a cookie's digest, looked up at each request."""
+"""Log-ins to the console: with a password, a key, a link or at a provider; kept as a cookie's digest, looked up at each
+request."""
 
 import base64
 import contextlib
@@ -13,7 +14,7 @@ from callboard.access.keyring import FRESH, Keyring
 from callboard.access.passwords import Passwords
 from callboard.access.recent import Recent
 from callboard.access.secret import Secret
-from callboard.domain.errors import RateLimited, StoreError, Unauthenticated
+from callboard.domain.errors import CallboardError, Denied, RateLimited, StoreError, Unauthenticated
 from callboard.domain.principal import Grant, Kind, Principal, Role
 from callboard.engine.clock import Clock
 from callboard.resilience.counters import Counters
@@ -80,6 +81,7 @@ class Logins:
 
         Raises Unauthenticated; RateLimited, saying when to come back, for a name or an address that failed too often.
         """
+        self._open("password")
         told = await self._admitted(login, source)
         person = await self._store.people.find(login) if login.isprintable() else None
         fits = await self._passwords.fits(password, None if person is None else person.password)
@@ -97,6 +99,7 @@ class Logins:
 
     async def with_key(self, text: str, source: str) -> Entered:
         """Logs in who has a key, no longer than the key is good. Raises Unauthenticated, RateLimited."""
+        self._open("key")
         told = await self._admitted("", source)
         try:
             principal = await self._keyring.recognise(text.strip())
@@ -108,8 +111,36 @@ class Logins:
         return await self._enter(principal, source, inf if key is None or key.expires_at is None else key.expires_at)
 
     async def with_token(self, principal: Principal, expires_at: float, source: str) -> Entered:
-        """Logs in who showed a token, with what it grants and no longer than it is good."""
+        """Logs in who showed a token, with what it grants and no longer than until then."""
         return await self._enter(principal, source, expires_at)
+
+    async def with_provider(self, finish: Callable[[], Awaitable[Principal]], source: str) -> Entered:
+        """Logs in who comes back from the provider, with what it says that they may. How they fared is recorded.
+
+        Args:
+            finish: finds out who that is; raises Unauthenticated, and TryLater where the provider does not answer.
+            source: from which address.
+
+        Raises these; Denied for who is known and may do nothing; RateLimited.
+        """
+        self._open("provider")
+        # Counted apart: whoever makes others' browsers come here with nothing must not keep them from their passwords.
+        told = await self._admitted("", source, "provider")
+        try:
+            principal = await finish()
+        except CallboardError as error:
+            await self._failed(None, "provider", source, error)
+            raise
+        if not principal.grants:
+            nothing = Denied(
+                f"you are known here as {principal.name}, but nothing is granted to you",
+                why="the provider names no role of yours that means something here",
+                remedy="ask who runs this deployment for a role",
+            )
+            await self._record("login", principal, source, principal.tenant, outcome=nothing.code, why=nothing.why)
+            raise nothing
+        await self._forgive(told)
+        return await self.with_token(principal, inf, source)
 
     def link(self, principal: Principal) -> str:
         """What a link carries by which its first reader enters, within ten minutes, in this process."""
@@ -200,10 +231,15 @@ class Logins:
             case Kind.LOCAL:
                 return local(login.name, login.tenant)
 
-    async def _admitted(self, login: str, source: str) -> list[tuple[str, int]]:
+    def _open(self, way: str) -> None:
+        """Raises Unauthenticated where people do not log in this way."""
+        if not self._settings.gateway.lets_in_by(way):
+            raise Unauthenticated(f"nobody logs in here by {way}", remedy="use another way that the log-in page shows")
+
+    async def _admitted(self, login: str, source: str, kind: str = "address") -> list[tuple[str, int]]:
         """Counts an attempt before it is made, so that many at once count as well. Raises RateLimited."""
         told: list[tuple[str, int]] = []
-        names = [(f"login:address:{_short(source)}", _ADDRESS_TRIES)]
+        names = [(f"login:{kind}:{_short(source)}", _ADDRESS_TRIES)]
         if login:
             names.append((f"login:name:{_short(login)}", _TRIES))
         for name, tries in names:
@@ -219,13 +255,23 @@ class Logins:
         for name, tries in told:
             await self._counters.give_back(name, 1.0, tries, _PERIOD)
 
-    async def _failed(self, tenant: str | None, object: str | None, source: str) -> None:
+    async def _failed(
+        self, tenant: str | None, object: str | None, source: str, error: CallboardError | None = None
+    ) -> None:
         """Records a log-in that failed: a name that nobody has is not kept, it may well be a password."""
         nobody = Principal(kind=Kind.PERSON, id="", name="", grants=(), tenant=tenant or self._settings.tenant)
-        await self._record("login", nobody, source, nobody.tenant, object or "person", "unauthenticated")
+        outcome, why = (Unauthenticated.code, "") if error is None else (error.code, error.what)
+        await self._record("login", nobody, source, nobody.tenant, object or "person", outcome, why)
 
     async def _record(
-        self, action: str, who: Principal, source: str, tenant: str, object: str | None = None, outcome: str = "done"
+        self,
+        action: str,
+        who: Principal,
+        source: str,
+        tenant: str,
+        object: str | None = None,
+        outcome: str = "done",
+        why: str = "",
     ) -> None:
         deed = Deed(
             at=self._clock.now(),
@@ -234,6 +280,7 @@ class Logins:
             action=action,
             object=object or who.who,
             source=source,
+            after={"why": why} if why else None,
             outcome=outcome,
         )
         await self._store.audit.append(tenant, deed)

@@ -17,6 +17,7 @@ _BURST = 2.0  # seconds of a rate that may come at once
 _SHARE = 20  # a process takes a twentieth of a second's rate at a time, and asks the shared counters as often
 _KEPT = 1.0  # seconds after which what it took and did not use is given up
 _MOST = 10_000  # rates that are remembered
+_WHO, _TENANT, _ROUTE, _STARTS = range(4)  # whose they are
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,9 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             "RateLimit-Reset": str(math.ceil(self.reset)),
             "RateLimit-Policy": f"{self.limit};w={self.window}",
         }
+
+
+NO_LIMIT = Allowance()
 
 
 class TooMany(RateLimited):
@@ -85,20 +89,15 @@ class Rates:
             tenant, starts = principal.tenant, 0
         elif permits(principal, Action.RUNS_START, tenant).ruling is not Ruling.ALLOW:
             starts = 0
-        wanted = (
-            (f"door:{principal.who}", settings.limit, requests, f"requests of {principal.name}"),
-            (f"door:tenant:{tenant}", settings.tenant_limit, requests, f"requests of tenant {tenant}"),
-            (
-                f"door:route:{tenant}:{route}",
-                self._routes.get(route, 0.0),
-                requests,
-                f"requests of {tenant} to {route}",
-            ),
-            (f"door:starts:{tenant}", settings.start_limit, starts, f"starts of tenant {tenant}"),
-        )
-        least = Allowance()
-        for name, limit, cost, what in wanted:
+        least = NO_LIMIT
+        for limit, cost, kind in (
+            (settings.limit, requests, _WHO),
+            (settings.tenant_limit, requests, _TENANT),
+            (self._routes.get(route, 0.0), requests, _ROUTE),
+            (settings.start_limit, starts, _STARTS),
+        ):
             if limit > 0 and cost > 0:
+                name, what = _named(kind, principal, tenant, route)
                 found = await self._rate(name, limit).take(cost, what)
                 if not least.limit or found.remaining < least.remaining:
                     least = found
@@ -115,11 +114,22 @@ class Rates:
         return rate
 
 
+def _named(kind: int, principal: Principal, tenant: str, route: str) -> tuple[str, str]:
+    """Under which name a rate is counted, and what it is one of."""
+    if kind == _WHO:
+        return f"door:{principal.who}", f"requests of {principal.name}"
+    if kind == _TENANT:
+        return f"door:tenant:{tenant}", f"requests of tenant {tenant}"
+    if kind == _ROUTE:
+        return f"door:route:{tenant}:{route}", f"requests of {tenant} to {route}"
+    return f"door:starts:{tenant}", f"starts of tenant {tenant}"
+
+
 class _Rate:
     """One rate as this process knows it: what it has in hand, and an estimate of what is left at the shared place."""
 
     __slots__ = (
-        *("_clock", "_counters", "_hand", "_left", "_name", "_refused", "_seen", "_size", "_took", "_turn", "_unit"),
+        *("_asked", "_clock", "_counters", "_hand", "_left", "_name", "_refused", "_seen", "_size", "_took", "_unit"),
         "limit",
     )
 
@@ -135,16 +145,26 @@ class _Rate:
         self._refused = (0.0, 0.0)  # so much is not to be had before that time
         self._left = self._size
         self._seen = clock()
-        self._turn = asyncio.Lock()
+        self._asked: asyncio.Future[float] | None = None  # done when the answer is there that is waited for
 
     async def take(self, cost: int, what: str) -> Allowance:
         """Counts `cost`. Raises TooMany."""
-        if not self._from_hand(cost):
+        while not self._from_hand(cost):
             self._recall(cost, what)
-            async with self._turn:
-                if not self._from_hand(cost):
-                    self._recall(cost, what)
-                    await self._fetch(cost, what)
+            if self._asked is None:
+                self._asked = asked = asyncio.get_running_loop().create_future()
+                missing = 0.0
+                try:
+                    missing = await self._fetch(cost, what)
+                    break
+                finally:
+                    self._asked = None
+                    asked.set_result(missing)
+            # Who waits for the answer looks at it as soon as it is there, not one after the other as with a lock. Where
+            # it brought all that there was, there is no more to wait for: nobody queues for a rate.
+            missing = await asyncio.shield(self._asked)
+            if missing and self._hand < cost:
+                raise self._too_many(what, missing)
         return self._allowance()
 
     def _recall(self, cost: int, what: str) -> None:
@@ -164,11 +184,15 @@ class _Rate:
         self._hand -= cost
         return True
 
-    async def _fetch(self, cost: int, what: str) -> None:
+    async def _fetch(self, cost: int, what: str) -> float:
+        """Gets what is needed, and a little more; seconds until there would have been that, if there is no more now."""
         need = cost - self._hand
         asked = max(need, self._unit)
-        wait = await self._ask(asked)
-        if wait and asked > need:  # not so much is left; what is needed may be
+        wait = missing = await self._ask(asked)
+        if wait and asked > need:  # not so much is left: the wait says how much is
+            asked = max(need, math.floor(asked - wait * self.limit))
+            wait = await self._ask(asked)
+        if wait and asked > need:  # somebody else has taken of it meanwhile
             asked = need
             wait = await self._ask(asked)
         if wait:
@@ -177,6 +201,7 @@ class _Rate:
             raise self._too_many(what, wait)
         self._hand += asked - cost
         self._took = self._clock()
+        return missing
 
     def _too_many(self, what: str, wait: float) -> TooMany:
         why = f"too many {what}: {self.limit:g} a second may come, and {self._size:g} at once"

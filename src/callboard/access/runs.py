@@ -10,7 +10,6 @@ import msgspec
 from callboard.access.guard import Guard
 from callboard.access.house import House
 from callboard.access.patterns import common
-from callboard.access.webhooks import check_webhook
 from callboard.agents.lens import Saw
 from callboard.domain.codec import encode
 from callboard.domain.errors import CallboardError, Conflict, NotFound
@@ -59,15 +58,12 @@ class DeskRuns:
         """Starts a run of a flow or an agent by its name; its row says who started it.
 
         Args:
-            flow, input, key, priority, labels, start_at, delay, trace: as Runtime.start has them.
-            webhook: an address that is told when the run has ended.
+            flow, input, key, priority, labels, start_at, delay, trace, webhook: as Runtime.start has them.
 
         Raises Denied, and what Runtime.start raises.
         """
         self._guard.check(Action.RUNS_START, flow)
-        if webhook is not None:
-            check_webhook(webhook)
-        handle = await self._house.start(
+        return await self._house.start(
             flow,
             input,
             tenant=self._guard.tenant,
@@ -78,10 +74,8 @@ class DeskRuns:
             delay=delay,
             by=self._guard.principal.who,
             trace=trace,
+            webhook=webhook,
         )
-        if webhook is not None:
-            await self._deliver(handle.id, webhook)
-        return handle
 
     async def search(self, search: Search, *, before: str | None = None, limit: int = 50) -> list[Run]:
         """Runs to which the search applies, newest first, as far as the principal may see them; `before` is the last
@@ -97,6 +91,12 @@ class DeskRuns:
         if narrowed is None:
             narrowed = msgspec.structs.replace(search, flows=("",))  # no flow has that name
         return await self._store.runs.totals(self._guard.tenant, narrowed)
+
+    async def reach(self, search: Search, *, before: str | None = None) -> str | None:
+        """The last run that a search with `among` looks at; None when it looks at all. Raises Denied, InputInvalid."""
+        if (narrowed := self._narrowed(search)) is None:
+            return None
+        return await self._store.runs.reach(self._guard.tenant, narrowed, before=before)
 
     async def get(self, run_id: str) -> Run:
         """A run's row. Raises Denied; NotFound, also for what is another tenant's or not the principal's to see."""
@@ -114,10 +114,16 @@ class DeskRuns:
         await self.get(run_id)
         return self._house.handle(run_id, tenant=self._guard.tenant)
 
-    async def events(self, run_id: str, *, after: int = -1, limit: int = 1_000) -> list[Event]:
-        """A page of a run's journal, from the event after `after` on. Raises as `get` does."""
+    async def events(self, run_id: str, *, after: int = -1, limit: int = 1_000, room: int | None = None) -> list[Event]:
+        """A page of a run's journal, from the event after `after` on; with `room`, it ends with the event that fills so
+        many bytes. Raises as `get` does."""
         await self.get(run_id)
-        return await self._store.journal.read(self._guard.tenant, run_id, after=after, limit=limit)
+        return await self._store.journal.read(self._guard.tenant, run_id, after=after, limit=limit, room=room)
+
+    async def last(self, run_id: str) -> int:
+        """The number of the last event of a run's journal. Raises as `get` does."""
+        await self.get(run_id)
+        return await self._store.journal.last(self._guard.tenant, run_id)
 
     async def outcome(self, run_id: str) -> Outcome | None:
         """How a run ended; None as long as it has not. Raises as `get` does."""
@@ -250,14 +256,6 @@ class DeskRuns:
             return search
         flows = allowed if search.flows is None else common(search.flows, allowed)
         return msgspec.structs.replace(search, flows=flows) if flows else None
-
-    async def _deliver(self, run_id: str, url: str) -> None:
-        services = self._house.services
-        now = services.clock.now()
-        delivery = Delivery(
-            id=services.ids.new(), tenant=self._guard.tenant, run_id=run_id, url=url, created_at=now, due=now
-        )
-        await self._store.deliveries.add(delivery)
 
 
 def _stood(run: Run) -> dict[str, str]:

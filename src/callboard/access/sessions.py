@@ -23,7 +23,12 @@ class DeskSessions:
         self._guard = guard
 
     async def create(
-        self, flow: str, *, session_id: str | None = None, labels: dict[str, str] | None = None
+        self,
+        flow: str,
+        *,
+        session_id: str | None = None,
+        labels: dict[str, str] | None = None,
+        webhook: str | None = None,
     ) -> Session:
         """A new conversation with a flow or an agent; that of this id when it is there already.
 
@@ -34,7 +39,9 @@ class DeskSessions:
         found = self._house.services.find(flow)
         if found is None:
             raise NotFound(f"no flow {flow[:200]!r} in this app", remedy="the catalogue lists what is installed")
-        return await self._house.sessions.create(self._guard.tenant, found, session_id=session_id, labels=labels)
+        return await self._house.sessions.create(
+            self._guard.tenant, found, session_id=session_id, labels=labels, webhook=webhook
+        )
 
     async def get(self, session_id: str) -> Session:
         """One conversation. Raises Denied; NotFound, also for what is not the principal's to see."""
@@ -100,6 +107,7 @@ class DeskSessions:
         priority: int = 0,
         labels: dict[str, str] | None = None,
         trace: str | None = None,
+        webhook: str | None = None,
     ) -> Turn:
         """Adds a message, as Conversations.send does; its run's row says who sent it.
 
@@ -125,6 +133,7 @@ class DeskSessions:
             labels=labels,
             by=self._guard.principal.who,
             trace=trace,
+            webhook=webhook,
         )
 
 

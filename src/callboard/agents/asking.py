@@ -12,10 +12,12 @@ import msgspec
 
 from callboard.agents import answers
 from callboard.agents.choosing import MOST, Choice, Chooser
+from callboard.agents.probing import probes
 from callboard.agents.role import Role
 from callboard.agents.surroundings import Surroundings
 from callboard.agents.talk import Talk
 from callboard.agents.tried import AGAIN, RETRIES, movable, tried
+from callboard.domain.bill import Bill
 from callboard.domain.budget import Refusal
 from callboard.domain.errors import Failure, LimitReached, ModelFailed
 from callboard.domain.kinds import ErrorKind
@@ -26,7 +28,7 @@ from callboard.engine.context import Context
 from callboard.engine.effect import Attempt, Effect, Outcome, Reservation
 from callboard.models import FinishReason, ModelRequest, ModelResponse, RestartDelta
 from callboard.models.asking import ask, cost_of_failure, failed
-from callboard.models.info import Ability
+from callboard.models.info import Ability, Price
 from callboard.telemetry.metrics import Metrics
 
 _LOOK, _LONGEST_LOOK = 0.25, 30.0  # seconds between two looks for room in an upstream's share of retries
@@ -145,7 +147,7 @@ class ModelCall:
             refused=self._refused,
             spent=cost_of_failure,
             sort="model",
-            usage=_usage,
+            bill=self._bill,
             shape=_RESPONSE,
         )
         try:
@@ -188,6 +190,7 @@ class ModelCall:
                 watch=lambda delta: ctx.delta(path, delta),
                 key=attempt.key,
                 began=lambda seconds: metrics.first_token(name, seconds),
+                probing=lambda upstream: probes(attempt, upstream),
             )
         except Failure as failure:
             self._note(attempt, failure, choice)
@@ -229,6 +232,25 @@ class ModelCall:
         if attempt.spent != NOTHING:  # this attempt's cost is in it
             failure.detail["charged"] = msgspec.to_builtins(attempt.spent)
         return None
+
+    def _bill(self, result: Any) -> Bill:
+        """What an answer cost, and what it would have cost if nothing had been kept."""
+        usage, agent = msgspec.convert(result.get("usage", []), Usage), self._talk.role.name
+        choice, cached, price = self._choice, result.get("cached"), result.get("price")
+        if choice is None or cached:
+            saved = msgspec.convert(result.get("saved") or [], Usage)
+            return Bill(usage, agent, self._answerer(result), 0, 0, saved.cost)
+        by_provider = 0
+        if price is not None and (usage.cached_tokens or usage.written_tokens):
+            known = msgspec.convert(price, Price)
+            by_provider = known.of(msgspec.structs.replace(usage, cached_tokens=0, written_tokens=0)) - known.of(usage)
+        return Bill(usage, agent, choice.option.candidate.model, 1, by_provider)
+
+    def _answerer(self, result: Any) -> str:
+        """Who gave an answer that was kept: the last of the candidates that were looked at, or the only one."""
+        if route := result.get("route"):
+            return str(route[-1]["model"])
+        return self._talk.line(self._ctx, self._model, self._route).route.candidates[0].model
 
     def _refused(self, refusal: Refusal) -> LimitReached:
         return Surroundings.of(self._ctx).charging.refused(refusal, agent=self._talk.role.name)
@@ -315,10 +337,6 @@ def _check_finish(response: ModelResponse, path: str) -> None:
             raise ModelFailed("the model ended with an error", kind=ErrorKind.UPSTREAM_DOWN, path=path)
         case _:
             return
-
-
-def _usage(result: Any) -> Usage:
-    return msgspec.convert(result.get("usage", []), Usage)
 
 
 def _failure(error: BaseException, path: str) -> Failure:

@@ -8,6 +8,7 @@ attempt, and a fallback stands in at once.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from callboard.agents.probing import probes
 from callboard.agents.surroundings import Surroundings
 from callboard.domain.errors import BreakerOpen, Failure, RateLimited, ToolFailed, TryLater
 from callboard.domain.kinds import ErrorRecord
@@ -85,6 +86,8 @@ class Calling:
                     # Somebody may be about to ask whether it happened: it must not happen after that.
                     raise RateLimited(f"the gate of {self._gate.upstream.name} opened too late")
                 tool = self._tool
+                if passed.probe:
+                    probes(attempt, self._gate.upstream.name)
                 if passed.fault is not None:
                     from callboard.tools.faulty import struck
 

@@ -185,6 +185,7 @@ class Chooser:
             output=output,
             price=price,
             wait=self._rest(option, seen),
+            open=seen.phase is Phase.OPEN,
             latency=seen.latency,
             barred=barred or self._unaffordable(option, price),
         )

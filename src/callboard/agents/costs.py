@@ -1,24 +1,122 @@
-"""What runs cost, summed. By flow, day and tenant from the rows of runs, which is cheap; by model and agent from their
-journals, which is not. Money in dollars."""
+"""What runs cost, summed: for pages, tables and programs all here. Money in micro-dollars; in tables, dollars."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from callboard.domain.event import Event, EventKind
-from callboard.domain.run import Run, RunStatus
+from callboard.domain.errors import InputInvalid
+from callboard.domain.run import ENDED, RunStatus
 from callboard.domain.usage import NOTHING, Usage
-from callboard.models import ModelResponse
-from callboard.store.runs import Cost
+from callboard.store.costs import Billed, Cost, Spending
 from callboard.store.store import Store
 
+BILLED_BY = ("agent", "model")
+COSTS_BY = ("flow", "version", "status", *BILLED_BY, "day", "tenant")
 TOTAL = "all"
-_PAGE = 500
+UNBILLED = "(not attributed)"  # what was spent for no agent, and by runs of which nobody kept for whom
+TENANTS = 200  # that one answer sums over
 _MICROS = 1_000_000
 _WASTED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.DEAD})
-_EVENTS = 5_000  # of one journal at a time
+_ROOTS = frozenset({"status", "day", "tenant"})  # groups whose runs are those that no other run started
+
+Seen = Callable[[str, str], bool]  # whether costs of a tenant's flow are shown
+
+
+class Spent(msgspec.Struct, kw_only=True):
+    """What the runs of one group cost.
+
+    Attributes:
+        name: of the group.
+        runs: how many; of the whole, and by status, day or tenant, without those that another run started. By agent and
+            model: in which it had a part.
+        going: how many of them have not ended.
+        succeeded, failed: how many did, or failed or died.
+        usage: of all of them, those that other runs started too.
+        wasted: what those cost that failed, died or were cancelled.
+        calls: of models; by agent and model alone, as are the two that follow.
+        by_provider: what it would have cost more, had providers kept nothing.
+        by_answers: what answers cost which were kept from earlier equal requests.
+        days: the cost of each day, as the calendar in UTC has it.
+    """
+
+    name: str
+    runs: int = 0
+    going: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    usage: Usage = NOTHING
+    wasted: int = 0
+    calls: int = 0
+    by_provider: int = 0
+    by_answers: int = 0
+    days: dict[str, int] = {}
+
+    @property
+    def per_success(self) -> int | None:
+        """What each run that succeeded cost, with all that did not; None while none has."""
+        return round(self.usage.cost / self.succeeded) if self.succeeded else None
+
+    @property
+    def cached(self) -> float | None:
+        """Which share of the input providers had kept."""
+        return self.usage.cached_tokens / self.usage.input_tokens if self.usage.input_tokens else None
+
+    def count(self, status: RunStatus, runs: int) -> None:
+        """Counts runs that stand so."""
+        self.runs += runs
+        self.going += 0 if status in ENDED else runs
+        self.succeeded += runs if status is RunStatus.SUCCEEDED else 0
+        self.failed += runs if status in (RunStatus.FAILED, RunStatus.DEAD) else 0
+
+    def spend(self, status: RunStatus, day: str, usage: Usage) -> None:
+        """Adds what such runs spent."""
+        self.usage += usage
+        self.wasted += usage.cost if status in _WASTED else 0
+        self.days[day] = self.days.get(day, 0) + usage.cost
+
+
+class Sums(msgspec.Struct, frozen=True):
+    """Costs by something.
+
+    Attributes:
+        by: what is told apart.
+        whole: all of it.
+        rows: each group, what cost most first. Their costs are the whole's together; by agent and model the group
+            UNBILLED makes it so, where there is anything in it.
+        days: the whole on each day on which runs ended, in their order.
+    """
+
+    by: str
+    whole: Spent
+    rows: list[Spent]
+    days: list[Spent]
+
+    def table(self) -> list[dict[str, Any]]:
+        """The figures by name, money in dollars: days in their order, others by name; last the total, unless there is
+        one group alone."""
+        rows = [self._figures(row) for row in sorted(self.rows, key=lambda row: (row.name == UNBILLED, row.name))]
+        return rows if len(rows) == 1 else [*rows, self._figures(self.whole, TOTAL)]
+
+    def _figures(self, row: Spent, name: str = "") -> dict[str, Any]:
+        per_success = row.usage.cost / row.succeeded / _MICROS if row.succeeded else None
+        found: dict[str, Any] = {
+            self.by: name or row.name,
+            "runs": row.runs,
+            "under_way": row.going,
+            "succeeded": row.succeeded,
+            "cost_usd": row.usage.cost / _MICROS,
+            "cost_per_success_usd": per_success,
+            "tokens": row.usage.tokens,
+            "cached_share": row.cached,
+            "wasted_usd": row.wasted / _MICROS,
+        }
+        if self.by in BILLED_BY:
+            found["calls"] = row.calls
+            found["saved_by_provider_usd"] = row.by_provider / _MICROS
+            found["saved_by_answers_usd"] = row.by_answers / _MICROS
+        return found
 
 
 class Costs:
@@ -27,155 +125,101 @@ class Costs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def by_rows(
+    async def sums(
         self,
         tenants: Sequence[str],
         since: float,
+        now: float,
         by: str,
-        seen: Callable[[str, str], bool] = lambda tenant, flow: True,
-    ) -> list[dict[str, Any]]:
-        """Sums over the runs that ended since (epoch seconds), by `flow`, `day` or `tenant`, and a total.
+        seen: Seen = lambda tenant, flow: True,
+    ) -> Sums:
+        """What runs cost that ended since (epoch seconds), and those that go on, which count today.
 
-        Each run counts with its own money. A total counts as runs those that no other run started, so that what they
-        cost together with the runs below them is divided by how many of them succeeded; a flow counts all its runs.
-        What `seen` says no to, by tenant and flow, is left out.
+        Each run counts with its own money, whole, on the day on which it ended. `by` is one of COSTS_BY; what `seen`
+        says no to, by tenant and flow, is left out. Raises InputInvalid.
         """
-        groups: dict[str, list[Cost]] = {}
-        for tenant in dict.fromkeys(tenants):
-            for cost in await self._store.runs.costs(tenant, since):
-                if not seen(tenant, cost.flow):
-                    continue
-                name = tenant if by == "tenant" else str(getattr(cost, by))
-                groups.setdefault(name, []).append(cost)
-        found = [{by: name} | summed(costs, roots=by != "flow") for name, costs in sorted(groups.items())]
-        whole = [cost for costs in groups.values() for cost in costs]
-        return [*found, {by: TOTAL} | summed(whole, roots=True)] if len(found) > 1 or not found else found
+        if by not in COSTS_BY:
+            raise InputInvalid(f"by={by[:20]!r} is unknown", remedy=f"use one of {', '.join(COSTS_BY)}")
+        names = list(dict.fromkeys(tenants))
+        found = await asyncio.gather(*[self._spending(name, since, now, by in BILLED_BY) for name in names])
+        costs: list[tuple[str, Cost]] = []
+        bills: list[Billed] = []
+        for tenant, spending in zip(names, found, strict=True):
+            flows = {each.flow for each in spending.costs}
+            hidden = {flow for flow in flows if not seen(tenant, flow)}
+            costs += [(tenant, each) for each in spending.costs if each.flow not in hidden]
+            bills += [each for each in spending.bills if each.flow not in hidden]
+        whole = Spent(name=TOTAL)
+        for _, cost in costs:
+            _add(whole, cost, roots=True)
+        days = sorted(_by_runs(costs, "day"), key=lambda row: row.name)
+        return Sums(by, whole, _by_bills(bills, by, whole) if by in BILLED_BY else _by_runs(costs, by), days)
 
-    async def by_journals(
-        self,
-        tenants: Sequence[str],
-        since: float,
-        by: str,
-        limit: int,
-        seen: Callable[[str, str], bool] = lambda tenant, flow: True,
-    ) -> tuple[list[dict[str, Any]], bool]:
-        """Sums over calls of models by `model` or `agent`, and whether there was more to read.
+    async def tenants(self) -> list[str]:
+        """The tenants that have runs, by name; TENANTS of them at most."""
+        return await self._store.costs.tenants(TENANTS)
 
-        As the journals of the newest `limit` runs of each tenant say that began since (epoch seconds), ended or not,
-        without those that `seen` says no to, by tenant and flow.
-        """
-        groups: dict[str, _Calls] = {}
-        more = False
-        for tenant in dict.fromkeys(tenants):
-            read, before = 0, None
-            while page := await self._store.runs.find(tenant, before=before, limit=min(_PAGE, limit - read) or 1):
-                recent = [run for run in page if run.created_at >= since]
-                if read == limit:
-                    more = more or bool(recent)
-                    break
-                for run in recent:
-                    if not seen(tenant, run.flow):
-                        continue
-                    await _read(self._store, run, by, groups)
-                read, before = read + len(recent), page[-1].id
-                if len(recent) < len(page):
-                    break
-        return [{by: name} | calls.figures() for name, calls in sorted(groups.items())], more
+    async def _spending(self, tenant: str, since: float, now: float, bills: bool) -> Spending:
+        if bills:
+            return await self._store.costs.spending(tenant, since, now)
+        return Spending(await self._store.costs.runs(tenant, since, now), [])
 
 
-def summed(costs: Iterable[Cost], *, roots: bool) -> dict[str, Any]:
-    """The figures of runs together; with `roots`, runs that another one started are no runs of their own."""
-    usage, wasted, runs, succeeded = NOTHING, 0, 0, 0
-    for cost in costs:
-        usage += cost.usage
-        wasted += cost.usage.cost if cost.status in _WASTED else 0
-        if not (roots and cost.child):
-            runs += cost.runs
-            succeeded += cost.runs if cost.status is RunStatus.SUCCEEDED else 0
-    return {
-        "runs": runs,
-        "succeeded": succeeded,
-        "cost_usd": usage.cost / _MICROS,
-        "cost_per_success_usd": usage.cost / succeeded / _MICROS if succeeded else None,
-        "tokens": usage.tokens,
-        "cached_share": _cached(usage),
-        "wasted_usd": wasted / _MICROS,
-    }
+def _by_runs(costs: Iterable[tuple[str, Cost]], by: str) -> list[Spent]:
+    found: dict[str, Spent] = {}
+    for tenant, cost in costs:
+        match by:
+            case "tenant":
+                name = tenant
+            case "version":
+                name = f"{cost.flow}@{cost.version}"
+            case _:
+                name = str(getattr(cost, by))
+        row = found.get(name)
+        if row is None:
+            row = found[name] = Spent(name=name)
+        _add(row, cost, roots=by in _ROOTS)
+    return _dearest(found.values())
 
 
-@dataclass(slots=True)
-class _Calls:
-    """Calls of one model, or by one agent."""
-
-    calls: int = 0
-    usage: Usage = NOTHING
-    by_provider: int = 0
-    by_answers: int = 0
-    wasted: int = 0
-    runs: set[str] = field(default_factory=set)
-
-    def figures(self) -> dict[str, Any]:
-        """As they are printed."""
-        return {
-            "calls": self.calls,
-            "runs": len(self.runs),
-            "cost_usd": self.usage.cost / _MICROS,
-            "tokens": self.usage.tokens,
-            "cached_share": _cached(self.usage),
-            "saved_by_provider_usd": self.by_provider / _MICROS,
-            "saved_by_answers_usd": self.by_answers / _MICROS,
-            "wasted_usd": self.wasted / _MICROS,
-        }
+def _add(row: Spent, cost: Cost, *, roots: bool) -> None:
+    row.spend(cost.status, cost.day, cost.usage)
+    if not (roots and cost.child):
+        row.count(cost.status, cost.runs)
 
 
-async def _read(store: Store, run: Run, by: str, groups: dict[str, _Calls]) -> None:
-    agents: dict[str, str] = {}
-    after = -1
-    while events := await store.journal.read(run.tenant, run.id, after=after, limit=_EVENTS):
-        for path, agent in _asked(events):
-            agents[path] = agent
-        for event in events:
-            response = _answer(event)
-            if response is None:
-                continue
-            name = f"{response.provider}:{response.model}" if response.provider else response.model
-            if by == "agent":
-                name = agents.get(event.path, run.flow)
-            _add(groups.setdefault(name or "unknown", _Calls()), run, response)
-        after = events[-1].seq
+def _by_bills(bills: Iterable[Billed], by: str, whole: Spent) -> list[Spent]:
+    """The groups, the rest of the whole among them; the whole gets what only bills say."""
+    found: dict[str, Spent] = {}
+    billed = Spent(name="")
+    for each in bills:
+        bill = each.bill
+        name, runs = (bill.agent, each.of_agent) if by == "agent" else (bill.model, each.of_model)
+        row = found.get(name)
+        if row is None:
+            row = found[name] = Spent(name=name)
+        for one in (row, billed):
+            one.spend(each.status, each.day, bill.usage)
+            one.calls += bill.calls
+            one.by_provider += bill.by_provider
+            one.by_answers += bill.by_answers
+        row.count(each.status, runs)
+    whole.calls, whole.by_provider, whole.by_answers = billed.calls, billed.by_provider, billed.by_answers
+    rest = Spent(name=UNBILLED, usage=_less(whole.usage, billed.usage), wasted=whole.wasted - billed.wasted)
+    rest.days = {day: left for day, cost in whole.days.items() if (left := cost - billed.days.get(day, 0))}
+    rows = _dearest(found.values())
+    return [*rows, rest] if rest.usage.cost or rest.usage.tokens else rows
 
 
-def _add(calls: _Calls, run: Run, response: ModelResponse) -> None:
-    usage, price = response.usage, response.price
-    calls.runs.add(run.id)
-    calls.wasted += usage.cost if run.status in _WASTED else 0
-    if response.cached:
-        calls.by_answers += 0 if response.saved is None else response.saved.cost
-        return
-    calls.calls += 1
-    calls.usage += usage
-    if price is not None:  # what the provider had not kept would have cost as much as what it had not
-        unkept = msgspec.structs.replace(usage, cached_tokens=0, written_tokens=0)
-        calls.by_provider += price.of(unkept) - price.of(usage)
+def _less(whole: Usage, part: Usage) -> Usage:
+    """The rest, of what bills have: tokens, those that were cached, and money."""
+    return Usage(
+        whole.input_tokens - part.input_tokens,
+        whole.output_tokens - part.output_tokens,
+        whole.cost - part.cost,
+        whole.cached_tokens - part.cached_tokens,
+    )
 
 
-def _asked(events: Iterable[Event]) -> Iterator[tuple[str, str]]:
-    """Which agent asked, by the path of the call."""
-    for event in events:
-        if event.kind is EventKind.INTENT and event.path.endswith(":model"):
-            note = event.value().get("note")
-            if isinstance(note, dict) and note.get("agent"):
-                yield event.path, str(note["agent"])
-
-
-def _answer(event: Event) -> ModelResponse | None:
-    if event.kind is not EventKind.DONE or not event.path.endswith(":model"):
-        return None
-    try:
-        return msgspec.convert(event.value()["result"], ModelResponse)
-    except (msgspec.ValidationError, KeyError, TypeError):  # a step of that name
-        return None
-
-
-def _cached(usage: Usage) -> float | None:
-    return usage.cached_tokens / usage.input_tokens if usage.input_tokens else None
+def _dearest(rows: Iterable[Spent]) -> list[Spent]:
+    return sorted(rows, key=lambda row: (-row.usage.cost, -row.runs, row.name))

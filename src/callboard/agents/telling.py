@@ -119,6 +119,9 @@ class Telling:
         if self._exporter.full or len(self._waiting) >= _WAITING:
             self._metrics.telemetry_dropped["queue"] += 1
             return
+        if ended.run is not None and ended.events is not None and (kept := self._known(ended.run, ended)):
+            self._hand_over(ended.run, ended.events, ended, kept)
+            return
         self._waiting.append(ended)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._tell_all())
@@ -154,14 +157,10 @@ class Telling:
             await self._wake.wait()
 
     async def _tell(self, batch: Sequence[Ended]) -> None:
-        """What is known is handed over; of all else, the rows of a tenant's runs are read together, and then the
-        journals of those that are told."""
+        """The rows of a tenant's runs are read together, and then the journals of those that are told."""
         tenants: dict[str, list[Ended]] = {}
         for each in batch:
-            if each.run is not None and each.events is not None and (kept := self._known(each.run, each)):
-                self._hand_over(each.run, each.events, each, kept)
-            else:
-                tenants.setdefault(each.tenant, []).append(each)
+            tenants.setdefault(each.tenant, []).append(each)
         for tenant, ended in tenants.items():
             rows = await self._store.runs.rows(tenant, [each.run_id for each in ended])
             for each in ended:
@@ -179,7 +178,7 @@ class Telling:
 
     def _hand_over(self, run: Run, events: list[Event], ended: Ended, kept: str) -> None:
         assert self._exporter is not None
-        size = sum(len(event.body) + _EVENT for event in events)
+        size = sum([len(event.body) for event in events]) + _EVENT * len(events)
         renewed = ended.status is RunStatus.READY
         installed, content = self._installed, self._content
         self._exporter.offer(size, lambda: spans_of(run, events, installed, content, kept=kept, renewed=renewed))
@@ -196,6 +195,8 @@ class Telling:
 
     def _known(self, run: Run, ended: Ended) -> str:
         """Why it is told, as far as that is known without its row as it is now; empty if it is not."""
+        if self._sampling.share >= 1 and run.trace is None:
+            return "share"
         context = run_span(run.id, run.trace)
         return self._sampling.keeps(
             context.trace_id, context.sampled, failed=ended.status in _FAILED, cost=run.usage.cost, seconds=lambda: 0.0

@@ -115,6 +115,13 @@ class Database:
                 await self.show(db, tenant)
                 yield db
 
+    @asynccontextmanager
+    async def snapshot(self, tenant: str | None = None) -> AsyncIterator[Any]:
+        """A connection to read with, whose statements all see the same moment; a door's sees rows of `tenant` only."""
+        prologue = self.prologue(tenant, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        async with self.taken() as db, begun(db, prologue):
+            yield db
+
     async def show(self, db: Any, tenant: str | None) -> None:
         """Lets a door's session see one tenant, until it is told another: not behind a bouncer.
 

@@ -1,7 +1,8 @@
 """A bell between the processes that share one SQLite file: each owns a named pipe beside it.
 
-Ringing writes short records into the pipes of all other processes; a pipe nobody reads is a process that
-died, and is removed. A full pipe drops hints, which is allowed: its reader has plenty to wake for.
+Ringing writes short records into the pipes of all other processes, once for each turn of the loop: a write wakes
+whoever reads, and takes longer than all else about a hint. A pipe nobody reads is a process that died, and is removed.
+A full pipe drops hints, which is allowed: its reader has plenty to wake for.
 """
 
 import asyncio
@@ -36,6 +37,8 @@ class FifoBell:
         self._local = local
         self._fd = -1
         self._others: dict[str, int] = {}
+        self._untold: list[Hint] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._looked = 0.0
 
     @property
@@ -47,11 +50,11 @@ class FifoBell:
         """Tells listeners here and in the other processes."""
         told = list(hints)
         self._local.ring(told)
-        self._look()
-        for start in range(0, len(told), _AT_ONCE):
-            data = b"".join([(h.news + h.run_id).encode() for h in told[start : start + _AT_ONCE]])
-            for name in list(self._others):
-                self._write(name, data)
+        if self._loop is None:
+            return
+        if not self._untold:
+            self._loop.call_soon(self._tell)
+        self._untold += told
 
     def listen(self, listener: Listener) -> None:
         """Adds a listener."""
@@ -74,12 +77,15 @@ class FifoBell:
         # Open for both ends: the pipe then never reports an end of file while no other process writes.
         self._fd = os.open(unnamed, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         unnamed.rename(self._own)
-        asyncio.get_running_loop().add_reader(self._fd, self._read)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._read)
 
     async def close(self) -> None:
         """Removes this process's pipe."""
-        if self._fd >= 0:
-            asyncio.get_running_loop().remove_reader(self._fd)
+        if self._loop is not None:
+            self._tell()
+            self._loop.remove_reader(self._fd)
+            self._loop = None
             os.close(self._fd)
             self._fd = -1
             self._own.unlink(missing_ok=True)
@@ -87,6 +93,16 @@ class FifoBell:
             os.close(fd)
         self._others.clear()
         await self._local.close()
+
+    def _tell(self) -> None:
+        told, self._untold = self._untold, []
+        if not told:
+            return  # told when it was closed
+        self._look()
+        for start in range(0, len(told), _AT_ONCE):
+            data = b"".join([(h.news + h.run_id).encode() for h in told[start : start + _AT_ONCE]])
+            for name in list(self._others):
+                self._write(name, data)
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.bill import FREE, Bill
 from callboard.domain.errors import Failure
 from callboard.domain.event import Event
 from callboard.domain.kinds import ErrorRecord
@@ -28,6 +29,22 @@ def reserved_by(intents: tuple[Event, ...]) -> Usage:
         if "reserved" in body:
             total += msgspec.convert(body["reserved"], Usage)
     return total
+
+
+def charged_by(intents: tuple[Event, ...]) -> Bill:
+    """What the last of the intents had reserved, which is charged because its outcome never came."""
+    if not intents:
+        return FREE
+    body = intents[-1].value()
+    return charged_to(body.get("note"), msgspec.convert(body.get("reserved", []), Usage))
+
+
+def charged_to(note: Any, usage: Usage) -> Bill:
+    """What an attempt is charged without a result, for whom its reservation's note says that it was."""
+    if usage == NOTHING:
+        return FREE
+    who = note if isinstance(note, dict) else {}
+    return Bill(usage, str(who.get("agent", "")), str(who.get("model", "")), 1)
 
 
 def retry_body(attempt: Attempt, failure: Failure, due: float, spent: Usage) -> dict[str, Any]:

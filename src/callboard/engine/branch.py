@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from callboard.engine.call_limit import CallLimit
+
 
 class Scope:
     """Numbers the effects requested in it, one after the other. `depth` counts the scopes opened around it, `notes`
@@ -44,6 +46,7 @@ class Branch:
         cancelled: it was told that it is cancelled; effects it requests after that are clean-up and run.
         doomed: it is to be told so at its next effect.
         calling: a function of the user is in flight for it.
+        limit: how long that may take.
         shielded: its effect in flight must settle first.
         deadline: the nearest end of a `ctx.timeout` around it, in epoch seconds.
         saga: the innermost open saga that it belongs to.
@@ -51,8 +54,8 @@ class Branch:
     """
 
     __slots__ = (
-        "calling", "cancelled", "children", "deadline", "doomed", "error", "interrupt", "past", "saga", "scope",
-        "shielded", "task", "value", "waiter",
+        "calling", "cancelled", "children", "deadline", "doomed", "error", "interrupt", "limit", "past", "saga",
+        "scope", "shielded", "task", "value", "waiter",
     )  # fmt: skip
 
     def __init__(self, prefix: str, deadline: float | None = None, depth: int = 0) -> None:
@@ -64,6 +67,7 @@ class Branch:
         self.doomed: str | None = None
         self.shielded = False
         self.calling = False
+        self.limit = CallLimit()
         self.children: list[Branch] = []
         self.waiter: Any = None
         self.value: Any = None

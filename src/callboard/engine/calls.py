@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.bill import FREE, Bill
 from callboard.domain.budget import Amount, Refusal
 from callboard.domain.codec import clean, encode
 from callboard.domain.errors import Failure, StepFailed, TimedOut, Unencodable
@@ -18,9 +19,9 @@ from callboard.domain.partial import Partial, revived
 from callboard.domain.suspension import Suspension
 from callboard.domain.usage import NOTHING, Usage
 from callboard.domain.words import words
-from callboard.engine.attempts import failures, key_at, reserved_by, retry_body, spent_by
+from callboard.engine.attempts import charged_by, charged_to, failures, key_at, reserved_by, retry_body, spent_by
 from callboard.engine.branch import Branch
-from callboard.engine.effect import Attempt, Effect, Guard, Outcome
+from callboard.engine.effect import Attempt, Effect, Guard, Outcome, Reservation
 from callboard.engine.executing import Executing
 from callboard.engine.fleet import LOOK
 from callboard.engine.pulse import Pulse
@@ -29,6 +30,7 @@ from callboard.engine.request import Request, decode_done, done_body, raised
 from callboard.store.journal import Extras, Hold, Settlement
 from callboard.telemetry.current import enter, leave
 
+_NONE = Reservation(NOTHING)
 _LONGEST_QUEUE = 5.0  # seconds between two asks for a budget that calls in flight may leave room in
 
 
@@ -41,7 +43,7 @@ class Call(Request):
         super().__init__(execution, name, digest)
         self.effect = effect
         self.full = full
-        self._owed: Usage | None = None
+        self._owed: Reservation | None = None
         self._begun = False
 
     def begun(self, move: Move) -> bool:
@@ -50,11 +52,11 @@ class Call(Request):
             return move.begun or bool(move.retries)
         return self._begun or type(move) is Open or (type(move) is New and bool(move.retries))
 
-    def owed(self, move: Move) -> Usage:
+    def owed(self, move: Move) -> Bill:
         """The reservation of the attempt in flight, or of the one that a process before left open."""
         if self._owed is not None:
-            return self._owed
-        return reserved_by(move.intents[-1:]) if type(move) is Open else NOTHING
+            return charged_to(self._owed.note, self._owed.usage)
+        return charged_by(move.intents) if type(move) is Open else FREE
 
     def recall(self, branch: Branch, place: str, move: Recorded) -> Any:
         """The recorded result."""
@@ -62,21 +64,23 @@ class Call(Request):
         if event.kind is not EventKind.DONE:
             raise raised(branch, event, begun=self.begun(move))
         lost = reserved_by(move.lost) + spent_by(move.retries) if move.lost or move.retries else NOTHING
-        return self._value(decode_done(event.body).result, event, lost)
+        return self._value(decode_done(event.body).result, event.path, event.at / 1e6, event.took, lost)
 
     async def perform(self, branch: Branch, place: str, move: Move) -> Any:
         """Executes the effect under its guard, with its retries, and journals what came of it."""
         effect = self.effect
         assert isinstance(move, New | Open)
         attempt = self.attempt(place, len(move.retries) + 1)
-        attempt.failures += failures(move.retries)
         if effect.tool is not None:
             await self.pause(branch)
-        intents = move.intents if type(move) is Open else ()
-        lost = reserved_by(move.lost + intents) + spent_by(move.retries)
-        charge = reserved_by(intents[-1:])  # the ones before were charged when they were repeated
-        attempt.spent, attempt.resumed = lost, type(move) is Open
+        lost, charge = NOTHING, FREE
         doubt = type(move) is Open or bool(move.retries)
+        if doubt or move.lost:  # it was begun before
+            intents = move.intents if type(move) is Open else ()
+            lost = reserved_by(move.lost + intents) + spent_by(move.retries)
+            charge = charged_by(intents)  # the ones before were charged when they were repeated
+            attempt.failures += failures(move.retries)
+            attempt.spent, attempt.resumed = lost, type(move) is Open
         if move.retries:
             await self._back_off(branch, move.retries[-1])
         if effect.guard is Guard.KEYED and type(move) is New:
@@ -89,14 +93,14 @@ class Call(Request):
                 if effect.reserve is not None:
                     attempt.reservation = await self._outside(branch, effect.reserve(attempt))
                     retry = await self._reserve(attempt, charge)
-                    charge = NOTHING
+                    charge = FREE
                     if retry is not None:
                         await self._back_off(branch, retry)
                         continue
                 body, took = await self.execute(branch, attempt)
             except Failure as failure:
                 spent = self._spent(attempt, failure)
-                lost, self._owed = lost + spent, NOTHING
+                lost, self._owed = lost + spent.usage, _NONE
                 attempt.spent, attempt.resumed = lost, False
                 wait = None if failure.detail.get("refused") else self.again(attempt, failure)
                 if effect.guard is Guard.KEYED and doubt and wait is None:
@@ -111,20 +115,19 @@ class Call(Request):
 
     async def execute(self, branch: Branch, attempt: Attempt) -> tuple[bytes, int]:
         """Calls the function once; returns the encoded result and the microseconds it took. Raises Failure."""
-        effect = self.effect
+        effect, services = self.effect, self.execution.services
         self.execution.check(branch)
-        clock = self.execution.services.clock
+        clock = services.clock
         begun = clock.monotonic()
         branch.calling = True
-        execution = self.execution
         attached = enter(attempt.path, attempt.number)
-        timer = asyncio.timeout(effect.timeout)
         pulse = None if effect.heartbeat is None else self._pulse(attempt, effect.heartbeat)
+        limit = branch.limit
         try:
-            async with timer:
+            with limit.of(branch.task, effect.timeout):
                 result = await (effect.run(attempt) if pulse is None else pulse.watch(lambda: effect.run(attempt)))
             body, took = self.encoded(result, attempt.path), clock.monotonic() - begun
-            execution.services.metrics.effects[effect.sort].add(took)
+            services.metrics.effects[effect.sort].add(took)
             return body, int(took * 1e6)
         except (Suspension, GeneratorExit, KeyboardInterrupt):
             raise
@@ -136,8 +139,8 @@ class Call(Request):
         except BaseException as error:
             silent = pulse is not None and pulse.stopped
             attempt.took = int((clock.monotonic() - begun) * 1e6)
-            failure = self._failure(error, attempt.path, timer.expired(), silent=silent)
-            execution.services.metrics.failure(failure.kind, effect.sort)
+            failure = self._failure(error, attempt.path, limit.expired, silent=silent)
+            services.metrics.failure(failure.kind, effect.sort)
             raise failure from error
         finally:
             leave(attached)
@@ -159,15 +162,16 @@ class Call(Request):
         after = failure.detail.get("retry_after")
         return max(wait, float(after)) if isinstance(after, int | float) else wait
 
-    async def retry(self, attempt: Attempt, failure: Failure, wait: float, spent: Usage = NOTHING) -> Event:
+    async def retry(self, attempt: Attempt, failure: Failure, wait: float, spent: Bill = FREE) -> Event:
         """Journals that an attempt failed and when the next one is due, and makes the attempt the next one."""
         due = self.execution.services.clock.now() + wait
-        body = encode(retry_body(attempt, failure, due, spent))
+        failure.detail.update(attempt.about or {})
+        body = encode(retry_body(attempt, failure, due, spent.usage))
         extras = self._settling(attempt, spent)
         took, attempt.took = attempt.took, 0
         attempt.failures.append(failure.record())
         attempt.number += 1
-        attempt.reservation = None
+        attempt.reservation = attempt.about = None
         await self.execution.record(EventKind.RETRY, attempt.path, self.digest, body, took, extras)
         return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
 
@@ -178,7 +182,7 @@ class Call(Request):
             await self.execution.wait(branch, None, services.clock.now() + LOOK)
 
     def intend(
-        self, attempt: Attempt, *, charge: Usage = NOTHING, extras: Extras | None = None
+        self, attempt: Attempt, *, charge: Bill = FREE, extras: Extras | None = None
     ) -> Awaitable[Refusal | None]:
         """Journals that the effect is about to be executed; charges what an attempt before reserved and lost."""
         effect, reservation = self.effect, attempt.reservation
@@ -195,8 +199,8 @@ class Call(Request):
             if reservation.charges:
                 amount = _amount(reservation.usage, int(reservation.seconds * 1000))
                 hold = Hold(attempt.path, reservation.charges, amount, self._refusing(attempt, charge))
-        if charge is not NOTHING or hold is not None:
-            extras = Extras(spent=None if charge is NOTHING else charge, hold=hold)
+        if charge is not FREE or hold is not None:
+            extras = Extras(bills=_bills(charge), hold=hold)
         self._begun = True
         return self.execution.record(EventKind.INTENT, attempt.path, self.digest, encode(body), 0, extras)
 
@@ -207,23 +211,23 @@ class Call(Request):
         took: int,
         *,
         lost: Usage = NOTHING,
-        charge: Usage = NOTHING,
+        charge: Bill = FREE,
         consumed: tuple[int, ...] = (),
     ) -> Any:
         """Journals a result and returns it as a replay would."""
         execution, effect = self.execution, self.effect
-        stored = done_body(body, effect.asked if effect.guard is Guard.REPEAT else None)
+        stored = done_body(body, effect.asked if effect.guard is Guard.REPEAT else None, attempt.about)
         result = decode_done(stored).result
         extras = None
-        if consumed or effect.usage is not None:
-            usage = effect.usage(result) if effect.usage else NOTHING
-            settled = Settlement(attempt.path, _amount(usage, took // 1000)) if self._holds(attempt) else None
-            if charge != NOTHING:
+        if consumed or effect.bill is not None:
+            bill = effect.bill(result) if effect.bill else FREE
+            settled = Settlement(attempt.path, _amount(bill.usage, took // 1000)) if self._holds(attempt) else None
+            if charge is not FREE:
                 settled = Settlement(attempt.path, None)  # what an attempt before this one still holds
-            extras = Extras(consumed=consumed, spent=usage + charge, settled=settled)
-        at = int(execution.services.clock.now() * 1e6)
+            extras = Extras(consumed=consumed, settled=settled, bills=_bills(bill, charge))
+        at = execution.services.clock.now()
         await execution.record(EventKind.DONE, attempt.path, self.digest, stored, took, extras)
-        return self._value(result, Event(0, EventKind.DONE, attempt.path, self.digest, at, took, stored), lost)
+        return self._value(result, attempt.path, at, took, lost)
 
     async def fail(
         self,
@@ -231,16 +235,17 @@ class Call(Request):
         failure: Failure,
         consumed: tuple[int, ...] = (),
         *,
-        spent: Usage = NOTHING,
-        charge: Usage = NOTHING,
+        spent: Bill = FREE,
+        charge: Bill = FREE,
     ) -> None:
         """Journals a failure, unless the refusal of its reservation has done so already. `charge` is what an attempt
         before this one reserved and lost."""
         if failure.detail.get("refused"):
             return
+        failure.detail.update(attempt.about or {})
         extras = self._settling(attempt, spent)
-        if charge != NOTHING:
-            extras = Extras(spent=spent + charge, settled=Settlement(attempt.path, None))
+        if charge is not FREE:
+            extras = Extras(settled=Settlement(attempt.path, None), bills=_bills(spent, charge))
         if consumed:
             extras = msgspec.structs.replace(extras or Extras(), consumed=consumed)
         body, took = encode(failure.record()), attempt.took
@@ -258,14 +263,14 @@ class Call(Request):
         finally:
             branch.calling = False
 
-    async def _reserve(self, attempt: Attempt, charge: Usage) -> Event | None:
+    async def _reserve(self, attempt: Attempt, charge: Bill) -> Event | None:
         """Journals the intent with its reservation; the retry that stands in its place while there is no room."""
         assert attempt.reservation is not None
         refusal = await self.intend(attempt, charge=charge)
         if refusal is None:
-            self._owed = attempt.reservation.usage
+            self._owed = attempt.reservation
             return None
-        self._owed = NOTHING
+        self._owed = _NONE
         self.execution.kept = None  # another event stands in the journal than was handed in
         failure = self.effect.refused(refusal)
         failure.path = attempt.path
@@ -282,7 +287,7 @@ class Call(Request):
         attempt.number += 1
         return Event(0, EventKind.RETRY, attempt.path, self.digest, 0, 0, body)
 
-    def _refusing(self, attempt: Attempt, charge: Usage) -> Any:
+    def _refusing(self, attempt: Attempt, charge: Bill) -> Any:
         """Makes the event that the store writes in place of an intent for which there is no room."""
 
         def event(intent: Event, refusal: Refusal) -> Event:
@@ -297,29 +302,31 @@ class Call(Request):
 
         return event
 
-    def _waiting(self, attempt: Attempt, failure: Failure, charge: Usage, now: float | None = None) -> dict[str, Any]:
+    def _waiting(self, attempt: Attempt, failure: Failure, charge: Bill, now: float | None = None) -> dict[str, Any]:
         """A retry that comes soon, and later the longer it has waited."""
         at = self.execution.services.clock.now() if now is None else now
         waited = sum(1 for each in attempt.failures if each.kind == failure.kind)
-        return retry_body(attempt, failure, at + min(0.05 * 2**waited, _LONGEST_QUEUE), charge)
+        return retry_body(attempt, failure, at + min(0.05 * 2**waited, _LONGEST_QUEUE), charge.usage)
 
     def _holds(self, attempt: Attempt) -> bool:
         return attempt.reservation is not None and bool(attempt.reservation.charges)
 
-    def _spent(self, attempt: Attempt, failure: Failure) -> Usage:
+    def _spent(self, attempt: Attempt, failure: Failure) -> Bill:
         reservation = attempt.reservation
-        return NOTHING if reservation is None else self.effect.spent(failure, reservation.usage)
+        if reservation is None:
+            return FREE
+        return charged_to(reservation.note, self.effect.spent(failure, reservation.usage))
 
-    def _settling(self, attempt: Attempt, spent: Usage) -> Extras | None:
-        settled = Settlement(attempt.path, _amount(spent, 0)) if self._holds(attempt) else None
-        return None if settled is None and spent == NOTHING else Extras(spent=spent, settled=settled)
+    def _settling(self, attempt: Attempt, spent: Bill) -> Extras | None:
+        settled = Settlement(attempt.path, _amount(spent.usage, 0)) if self._holds(attempt) else None
+        return None if settled is None and spent is FREE else Extras(settled=settled, bills=_bills(spent))
 
-    def _value(self, result: Any, event: Event, lost: Usage) -> Any:
+    def _value(self, result: Any, path: str, at: float, took: int, lost: Usage) -> Any:
         shape = self.effect.shape
         value = revived(result)
         if shape is not None and not isinstance(value, Partial):
             value = shape.load(value, trusted=True)
-        return Outcome(value, event.at / 1e6, event.took / 1e6, lost, event.path) if self.full else value
+        return Outcome(value, at, took / 1e6, lost, path) if self.full else value
 
     def encoded(self, result: Any, path: str) -> bytes:
         """A result as it is stored. Raises StepFailed when it cannot be stored or is too large."""
@@ -365,6 +372,10 @@ class Call(Request):
 
     async def _back_off(self, branch: Branch, retry: Event) -> None:
         await self.execution.wait(branch, None, retry.value()["due"])
+
+
+def _bills(*bills: Bill) -> tuple[Bill, ...]:
+    return tuple([bill for bill in bills if bill is not FREE])
 
 
 def _amount(usage: Usage, millis: int) -> Amount:

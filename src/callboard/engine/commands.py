@@ -7,6 +7,7 @@ from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import digest, encode
 from callboard.domain.errors import InputInvalid, Unencodable
 from callboard.domain.run import Run, RunStatus
+from callboard.domain.webhook import check_webhook
 from callboard.engine.admission import Admission
 from callboard.engine.flow import Flow
 from callboard.engine.services import Services
@@ -40,11 +41,13 @@ class Commands:
         by: str | None = None,
         trace: str | None = None,
         run_id: str | None = None,
+        webhook: str | None = None,
     ) -> Started:
         """Starts a run, or finds the one that the key made.
 
         `by` says who starts it, `trace` is the `traceparent` of what starts it; one that is malformed is left out.
-        A `run_id` is that of a session's turn, whose message was looked at when it came.
+        A `run_id` is that of a session's turn, whose message was looked at when it came. A `webhook` is an address that
+        is told when the run has ended, also that of a run which the key had made.
 
         Raises InputInvalid, KeyConflict, Overloaded, StoreError.
         """
@@ -52,6 +55,8 @@ class Commands:
         check_start(tenant, key, priority, labels)
         if by is not None:
             _storable("by", by)
+        if webhook is not None:
+            check_webhook(webhook)
         body = self._payload(value, f"the input of {flow.name}")
         if run_id is None:
             if key is not None and key.startswith(TURN):
@@ -74,11 +79,16 @@ class Commands:
             needs=flow.needs,
             by=by,
             trace=None if (above := read_parent(trace)) is None else above.header,
+            webhook=webhook,
         )
         started = await self._start(new)
         if new.start_at is None:
             services.bell.ring((Hint(News.READY, started.run_id),))
         return started
+
+    def told(self, run_id: str) -> None:
+        """A run has a letter that came with something else: whoever executes it is to look."""
+        self._ring(run_id)
 
     async def signal(self, tenant: str, run_id: str, name: str, value: Any) -> RunStatus:
         """Sends a signal. Raises NotFound, Conflict when the run has ended."""

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
+
+from callboard.domain.bill import Bill
 from callboard.domain.budget import Charge, Refusal
 from callboard.domain.errors import Failure
 from callboard.domain.heartbeat import Heartbeat
@@ -37,30 +40,27 @@ class Loads(Protocol):
         ...
 
 
-class Attempt:
+class Attempt(msgspec.Struct, eq=False):
     """One execution of an effect: its number from 1, and the idempotency key, the same for each attempt.
 
     `heartbeat` is there when the effect has a heartbeat limit. `failures` are those of the attempts before it, the
     same after a crash. `reservation` is what was reserved for it. `spent` is what the attempts before it were charged,
     `resumed` says that the last was cut off with its process. `start_by`, for ONCE, is the time by the monotonic
-    clock at which it is too late to begin. `took` is how long the function was executed that failed, in microseconds.
+    clock at which it is too late to begin. `about` is JSON-like: what was unusual about it, journaled with its outcome
+    to be shown. `took` is how long the function was executed that failed, in microseconds.
     """
 
-    __slots__ = (
-        "failures", "heartbeat", "key", "number", "path", "reservation", "resumed", "spent", "start_by", "took",
-    )  # fmt: skip
-
-    def __init__(self, number: int, key: str, path: str) -> None:
-        self.number = number
-        self.key = key
-        self.path = path
-        self.failures: list[ErrorRecord] = []
-        self.heartbeat: Heartbeat | None = None
-        self.reservation: Reservation | None = None
-        self.spent = NOTHING
-        self.resumed = False
-        self.start_by: float | None = None
-        self.took = 0
+    number: int
+    key: str
+    path: str
+    failures: list[ErrorRecord] = []
+    heartbeat: Heartbeat | None = None
+    reservation: "Reservation | None" = None
+    spent: Usage = NOTHING
+    resumed: bool = False
+    start_by: float | None = None
+    took: int = 0
+    about: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class Reservation:
         usage: tokens and money, on the safe side.
         charges: the accounts that must have room for it; all of them or the attempt is refused.
         seconds: how long it may take.
-        note: JSON-like: what was decided for this attempt and why.
+        note: JSON-like: what was decided for this attempt and why. `agent` and `model` in it are who is charged when
+            the attempt has no result.
     """
 
     usage: Usage
@@ -88,8 +89,7 @@ def _no_room(refusal: Refusal) -> Failure:
     raise AssertionError("an effect with charges says what a refusal is")
 
 
-@dataclass(slots=True)
-class Effect:
+class Effect(msgspec.Struct, eq=False):
     """What a call does and how it may fail.
 
     Attributes:
@@ -103,7 +103,7 @@ class Effect:
         reserve: prepares an attempt: what to reserve for it. A failure that it raises is that attempt's.
         refused: the failure of a reservation for which there will be no room.
         spent: what a failed attempt cost, given what it had reserved.
-        usage: what a result cost.
+        bill: what a result cost, and whom it is charged to.
         bound: for ONCE: seconds that a call takes at most, where `run` keeps the limit itself.
         reconcile: for ONCE: finds out by key what happened; returns a `Finding`.
         heartbeat: seconds between two beats of `run` at most.
@@ -126,7 +126,7 @@ class Effect:
     reserve: Callable[[Attempt], Awaitable[Reservation]] | None = None
     refused: Callable[[Refusal], Failure] = _no_room
     spent: Callable[[Failure, Usage], Usage] = _nothing
-    usage: Callable[[Any], Usage] | None = None
+    bill: Callable[[Any], Bill] | None = None
     reconcile: Callable[[str], Awaitable["Finding"]] | None = None
     shape: Loads | None = None
     limit: int | None = None

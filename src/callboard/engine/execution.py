@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from callboard.dispatch.bell import Hint, News
+from callboard.domain.bill import FREE
 from callboard.domain.budget import Refusal
 from callboard.domain.chat import refuse_reference
 from callboard.domain.codec import decode, encode
 from callboard.domain.errors import FlowMisuse, LimitReached, StoreError
 from callboard.domain.event import Event, EventKind
 from callboard.domain.suspension import Cancelled, Parked, Suspension
-from callboard.domain.usage import NOTHING
 from callboard.engine.branch import Branch
 from callboard.engine.flow import Flow
 from callboard.engine.mailbox import Mailbox
@@ -71,27 +71,31 @@ class Execution:
     ) -> Awaitable[Refusal | None]:
         """Appends the run's next event; committed when the awaitable returns, unless it returns a refusal of what the
         extras wanted to hold: then that one's event stands in its place. Raises StoreError."""
-        self._count(path)
-        event = Event(self.seq, kind, path, digest, int(self.services.clock.now() * 1e6), took, body)
+        services = self.services
+        if self.seq - self.base > services.settings.effects:
+            self._refuse_more(path)
+        event = Event(self.seq, kind, path, digest, int(services.clock.now() * 1e6), took, body)
         self.seq += 1
         if self.kept is not None:
             self.keep(event)
         self.progressed = self.progressed or kind not in _BEGUN
-        return self._told(self.services.store.journal.append(self.claim, (event,), extras))
+        written = services.store.journal.append(self.claim, (event,), extras)
+        return self._told(written) if self.run.id in services.tails.followed else written
 
     def transact(
         self, do: Callable[[Any], Any], outcome: Callable[[int, Any], Event], limit: float, isolation: Isolation
     ) -> Awaitable[Any]:
         """Calls `do(connection)` and appends `outcome(seq, its result or what it raised)` in one transaction."""
-        self._count("")
+        services = self.services
+        if self.seq - self.base > services.settings.effects:
+            self._refuse_more("")
         self.kept = None
         seq = self.seq
         self.seq += 1
-        return self._told(
-            self.services.store.journal.transact(
-                self.claim, seq, do, lambda result: outcome(seq, result), limit=limit, isolation=isolation
-            )
+        written = services.store.journal.transact(
+            self.claim, seq, do, lambda result: outcome(seq, result), limit=limit, isolation=isolation
         )
+        return self._told(written) if self.run.id in services.tails.followed else written
 
     def keep(self, event: Event) -> None:
         """Remembers what is being journaled, unless it becomes too much."""
@@ -103,32 +107,10 @@ class Execution:
 
     async def drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
         """Runs a coroutine to its end, answering what it requests. Raises what it raises."""
-        send, throw = coro.send, coro.throw
-        value: Any = None
-        error: BaseException | None = None
-        while True:
-            self.current = branch
-            try:
-                asked = send(value) if error is None else throw(error)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self.current = None
-            value = error = None
-            if type(asked) is not tuple:
-                error = self._foreign(asked, coro)
-                continue
-            request, place, move = asked
-            try:
-                value = await self._perform(branch, request, place, move)
-            except Interrupted:
-                error = await self._tell_cancelled(branch, request, place, move)
-            except StoreError as raised:
-                error = self.abort(raised)
-            except asyncio.CancelledError:
-                error = await self._cancelled(branch, request, place, move)
-            except (Exception, Suspension) as raised:
-                error = raised  # a failure of the effect, or what a branch raised by itself
+        try:
+            return await self._drive(branch, coro)
+        finally:
+            branch.limit.close()
 
     def renewal(self, value: Any) -> bytes:
         """The input for a run that begins anew, checked and encoded. Raises InputInvalid, Unencodable."""
@@ -230,16 +212,43 @@ class Execution:
         if branch.doomed is not None and not branch.cancelled and not branch.shielded:
             raise Interrupted
 
+    async def _drive(self, branch: Branch, coro: Coroutine[Any, Any, Any]) -> Any:
+        send, throw = coro.send, coro.throw
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            self.current = branch
+            try:
+                asked = send(value) if error is None else throw(error)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.current = None
+            value = error = None
+            if type(asked) is not tuple:
+                error = self._foreign(asked, coro)
+                continue
+            request, place, move = asked
+            try:
+                value = await self._perform(branch, request, place, move)
+            except Interrupted:
+                error = await self._tell_cancelled(branch, request, place, move)
+            except StoreError as raised:
+                error = self.abort(raised)
+            except asyncio.CancelledError:
+                error = await self._cancelled(branch, request, place, move)
+            except (Exception, Suspension) as raised:
+                error = raised  # a failure of the effect, or what a branch raised by itself
+
     def _told(self, written: Awaitable[Any]) -> Awaitable[Any]:
         """Who follows this run here hears of an event once it is committed."""
-        tails = self.services.tails
-        if tails.follows(self.run.id):
-            written = asyncio.ensure_future(written)
-            written.add_done_callback(lambda _: tails.grown(self.run.id))
-        return written
+        future = asyncio.ensure_future(written)
+        future.add_done_callback(lambda _: self.services.tails.grown(self.run.id))
+        return future
 
-    def _count(self, path: str) -> None:
-        if self.seq - self.base > self.services.settings.effects and not self.undoing:
+    def _refuse_more(self, path: str) -> None:
+        """The run has more events than it may have."""
+        if not self.undoing:
             raise LimitReached(
                 f"run {self.run.id} has {self.seq - self.base} events",
                 path=path,
@@ -304,7 +313,7 @@ class Execution:
     ) -> Awaitable[Refusal | None]:
         owed = request.owed(move)
         settled = Settlement(f"{place}:{request.name}", None)
-        extras = None if owed == NOTHING else Extras(spent=owed, settled=settled)
+        extras = None if owed is FREE else Extras(bills=(owed,), settled=settled)
         return self.record(kind, f"{place}:{request.name}", request.digest, body, 0, extras)
 
     def _foreign(self, asked: Any, coro: Coroutine[Any, Any, Any]) -> BaseException:

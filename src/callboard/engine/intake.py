@@ -17,6 +17,7 @@ from callboard.domain.suspension import Cancelled
 from callboard.engine.flow import Flow
 from callboard.store.sessions import Turn, TurnStatus
 from callboard.store.store import Store
+from callboard.store.turns import OVERTAKEN
 
 INSTRUCTIONS, EARLIER = "instructions", "earlier"  # options of a turn that are part of what was said
 
@@ -60,7 +61,7 @@ async def _settled(store: Store, path: Sequence[Turn]) -> Turn:
         await store.sessions.started(turn.tenant, turn.id, await silent_turns(store, path))
         turn = await store.sessions.turn(turn.tenant, turn.id) or turn
     if turn.status is not TurnStatus.STARTED:
-        raise Cancelled("another message came")
+        raise Cancelled(OVERTAKEN)
     return turn
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.bill import FREE, Bill
 from callboard.domain.errors import Abandoned, failure_from
 from callboard.domain.event import Event, EventKind
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.suspension import Cancelled
-from callboard.domain.usage import NOTHING, Usage
 from callboard.engine.branch import Branch
 from callboard.engine.executing import Executing
 from callboard.engine.replay import Move, Open, Recorded
@@ -18,10 +18,11 @@ _error = msgspec.json.Decoder(ErrorRecord)
 
 
 class Done(msgspec.Struct, omit_defaults=True):
-    """The body of a DONE event: the result, and what was asked where no intent says so."""
+    """The body of a DONE event: the result, what was asked where no intent says so, and what was unusual about it."""
 
     result: Any = None
     asked: Any = None
+    about: Any = None
 
 
 decode_done = msgspec.json.Decoder(Done).decode
@@ -79,9 +80,9 @@ class Request:
         """True when this effect may have happened, although its outcome is that it was cancelled."""
         return False
 
-    def owed(self, move: Move) -> Usage:
+    def owed(self, move: Move) -> Bill:
         """What an attempt that is cut off had reserved, and is charged for."""
-        return NOTHING
+        return FREE
 
     def drop(self) -> None:
         """It will not be performed: lets go of what it holds."""
@@ -111,11 +112,14 @@ def abandoned(path: str) -> Abandoned:
     )
 
 
-def done_body(result: bytes, asked: Any = None) -> bytes:
+def done_body(result: bytes, asked: Any = None, about: Any = None) -> bytes:
     """The body of a DONE event around an encoded result."""
-    if asked is None:
-        return b'{"result":' + result + b"}"
-    return b'{"result":' + result + b',"asked":' + msgspec.json.encode(asked) + b"}"
+    body = b'{"result":' + result
+    if asked is not None:
+        body += b',"asked":' + msgspec.json.encode(asked)
+    if about is not None:
+        body += b',"about":' + msgspec.json.encode(about)
+    return body + b"}"
 
 
 def last_intent(move: Move) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Results:
         self._rung.add(run_id)
         self._news.set()
         try:
+            if timeout is None:
+                return await mine[1]
             async with asyncio.timeout(timeout):
                 return await mine[1]
         finally:

@@ -2,7 +2,6 @@
 
 import asyncio
 import traceback
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -38,8 +37,7 @@ _ENDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """How executing a claimed run ended: the status it has now, None if this worker lost it.
 
     `kind` is that of the error of one that failed; `renewed`: it begins anew.

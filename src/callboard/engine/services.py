@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from callboard.dispatch.bell import Bell
 from callboard.domain.budget import Charge
 from callboard.domain.event import Event
@@ -27,8 +29,7 @@ async def _nothing() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """A run that has ended here, or has begun anew, as what comes after it needs to know.
 
     Attributes:

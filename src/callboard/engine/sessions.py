@@ -1,7 +1,8 @@
 """Conversations: a message is kept first, and its run started when nothing of the session is in its way.
 
-Between the two anybody may die: what is kept and not yet started is found by the sweeps of workers. A turn's run has
-the turn's id and a key made of it, so that however many start it, it is started once.
+Between the two anybody may die: what is kept and not yet started is found by the sweeps of workers, and what a message
+cancels is asked to end in the transaction that keeps the message. A turn's run has the turn's id and a key made of it,
+so that however many start it, it is started once.
 """
 
 import asyncio
@@ -25,15 +26,17 @@ from callboard.domain.errors import (
     Unencodable,
 )
 from callboard.domain.message import Message, Role, user
+from callboard.domain.webhook import check_webhook
 from callboard.engine.admission import Admission
 from callboard.engine.commands import TURN, Commands, check_start
 from callboard.engine.flow import Flow
 from callboard.engine.intake import EARLIER, INSTRUCTIONS, silent_turns
 from callboard.engine.services import Services
 from callboard.store.sessions import Meanwhile, NewTurn, Session, Turn, TurnStatus
+from callboard.store.turns import OVERTAKEN
 
+WEBHOOK = "webhook"  # an option of a turn
 LABEL = "session"  # of a turn's run: the session's id; budgets of sessions go by it
-_CUTTING = (Meanwhile.INTERRUPT, Meanwhile.REPLACE)
 _BACK = 200  # turns that are looked back at; what waits behind more is left to the sweeps of workers
 _AT_ONCE = 500  # turns that one sweep starts
 _HEARD = 10_000  # runs to whose end this process listens
@@ -66,15 +69,24 @@ class Conversations:
             await asyncio.wait([self._task])
 
     async def create(
-        self, tenant: str, flow: Flow, *, session_id: str | None = None, labels: dict[str, str] | None = None
+        self,
+        tenant: str,
+        flow: Flow,
+        *,
+        session_id: str | None = None,
+        labels: dict[str, str] | None = None,
+        webhook: str | None = None,
     ) -> Session:
-        """A new conversation with a flow or an agent; that of this id when it is there already.
+        """A new conversation with a flow or an agent; that of this id, as it is, when it is there already. A `webhook`
+        is an address that is told when one of its turns has been answered, or its run has ended otherwise.
 
         Raises InputInvalid; Conflict when the id belongs to a conversation with another flow.
         """
         check_start(tenant, session_id, 0, labels)
         if session_id is not None and len(session_id) > _ID_LENGTH:
             raise InputInvalid(f"session id {session_id[:20]!r}... is too long", remedy=f"use {_ID_LENGTH} characters")
+        if webhook is not None:
+            check_webhook(webhook)
         now = self._services.clock.now()
         made = Session(
             id=self._services.ids.new() if session_id is None else session_id,
@@ -83,6 +95,7 @@ class Conversations:
             created_at=now,
             updated_at=now,
             labels=labels or {},
+            webhook=webhook,
         )
         return await self._services.store.sessions.create(made)
 
@@ -125,6 +138,7 @@ class Conversations:
         labels: dict[str, str] | None = None,
         by: str | None = None,
         trace: str | None = None,
+        webhook: str | None = None,
     ) -> Turn:
         """Adds a message; it is durable when this returns, and its run is started as soon as nothing is in its way.
 
@@ -141,6 +155,7 @@ class Conversations:
             labels: of its run.
             by: who sends it.
             trace: the `traceparent` of what sends it.
+            webhook: an address that is told when its run has ended; the session's by default.
 
         Raises:
             InputInvalid: the flow cannot take the message.
@@ -156,9 +171,12 @@ class Conversations:
         said = user(message) if isinstance(message, str) else message
         self._check(self._flow(session.flow), (*earlier, said))
         check_start(tenant, None, priority, labels)
+        if webhook is not None:
+            check_webhook(webhook)
         await self._admission.check(tenant)
         options: dict[str, Any] = {"meanwhile": str(meanwhile)}
         given = {"priority": priority, "labels": labels, "by": by, "trace": trace, INSTRUCTIONS: instructions}
+        given[WEBHOOK] = webhook or session.webhook
         options |= {name: value for name, value in given.items() if value}
         if earlier:
             options[EARLIER] = msgspec.to_builtins(list(earlier))
@@ -176,10 +194,9 @@ class Conversations:
             raise KeyConflict(
                 f"turn {new.id} is there and says something else", remedy="send it again as it was, or as another turn"
             )
+        for run_id in added.cancelled:
+            self._commands.told(run_id)
         try:
-            cancel = added.cancel if added.created else await self._in_the_way(added.turn)
-            for run_id in cancel:
-                await self._cancel(tenant, run_id)
             await self.advance(tenant, session_id)
             return await services.store.sessions.turn(tenant, new.id) or added.turn
         except CallboardError as error:  # the message is kept: a worker starts its run
@@ -233,6 +250,7 @@ class Conversations:
             labels={**options.get("labels", {}), LABEL: session.id},
             by=options.get("by"),
             trace=options.get("trace"),
+            webhook=options.get(WEBHOOK),
         )
         if not await store.sessions.started(turn.tenant, turn.id, silent):
             now = await store.sessions.turn(turn.tenant, turn.id)
@@ -243,17 +261,9 @@ class Conversations:
         rows = await self._services.store.runs.rows(tenant, run_ids) if run_ids else {}
         return [run_id for run_id, run in rows.items() if not run.status.ended]
 
-    async def _in_the_way(self, turn: Turn) -> list[str]:
-        """What a message that was sent before was to cancel: its sender may have died before it did."""
-        if turn.status is not TurnStatus.PENDING or turn.options.get("meanwhile") not in _CUTTING:
-            return []
-        before = max(0, turn.number - 1 - _BACK)
-        turns = await self.turns(turn.tenant, turn.session, after=before, limit=turn.number - 1 - before)
-        return await self._going(turn.tenant, [each.id for each in turns if each.number < turn.number])
-
     async def _cancel(self, tenant: str, run_id: str) -> None:
         try:
-            await self._commands.cancel(tenant, run_id, "another message came")
+            await self._commands.cancel(tenant, run_id, OVERTAKEN)
         except (NotFound, Conflict):
             return  # it was not begun, or it has ended: nothing is in the way
 

@@ -5,7 +5,7 @@ import inspect
 import json
 import typing
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -73,7 +73,7 @@ def loaded(stored: Any, shape: Shape | None) -> Any:
     return value if shape is None or isinstance(value, Partial) else shape.load(value, trusted=True)
 
 
-@cache
+@lru_cache(1_000)  # not without bound: a flow may make its functions anew in each run
 def returned(fn: Callable[..., Any]) -> Shape | None:
     """The shape of what a function returns; None where its annotation is missing, plain or unknown here.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from callboard.domain.event import EventKind
@@ -48,7 +48,7 @@ class Step(Call):
             raise raised(branch, event, begun=self.begun(move))
         return loaded(decode_done(event.body).result, returned(self._fn))
 
-    async def perform(self, branch: Branch, place: str, move: Move) -> Any:
+    def perform(self, branch: Branch, place: str, move: Move) -> Coroutine[Any, Any, Any]:
         """Calls the function and journals what it returns."""
         self.full = False
         self.effect = Effect(
@@ -58,16 +58,27 @@ class Step(Call):
             shape=returned(self._fn),
             heartbeat=self._heartbeat,
         )
-        return await super().perform(branch, place, move)
+        return Call.perform(self, branch, place, move)
 
-    async def _run(self, attempt: Attempt) -> Any:
-        named = {} if attempt.heartbeat is None else {"heartbeat": attempt.heartbeat}
-        return await called(self._fn, *self._args, **named)
+    def attempt(self, place: str, number: int) -> Attempt:
+        """An attempt without an idempotency key: a step's function does not get it."""
+        return Attempt(number, "", f"{place}:{self.name}")
+
+    def _run(self, attempt: Attempt) -> Awaitable[Any]:
+        if attempt.heartbeat is None:
+            return called(self._fn, *self._args)
+        return called(self._fn, *self._args, heartbeat=attempt.heartbeat)
 
 
 async def called(fn: Callable[..., Any], /, *args: Any, **named: Any) -> Any:
     """What a function of the user returns. One that is not async may block, so it runs in a thread."""
-    if inspect.iscoroutinefunction(fn):
+    if _is_async(fn):
         return await fn(*args, **named)
     result = await asyncio.to_thread(fn, *args, **named)
     return await result if inspect.isawaitable(result) else result
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    """What inspect says, whose ten calls a step can do without."""
+    code = getattr(fn, "__code__", None)
+    return inspect.iscoroutinefunction(fn) if code is None else bool(code.co_flags & inspect.CO_COROUTINE)

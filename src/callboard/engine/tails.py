@@ -85,10 +85,14 @@ class Tail:
 
 
 class Tails:
-    """All followers of a process. It does nothing while there are none."""
+    """All followers of a process. It does nothing while there are none.
+
+    Attributes:
+        followed: who follows, by run.
+    """
 
     def __init__(self) -> None:
-        self._by_run: dict[str, set[Tail]] = {}
+        self.followed: dict[str, set[Tail]] = {}
         self._grown: set[str] = set()  # runs whose journals have grown, as somebody says
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -107,13 +111,9 @@ class Tails:
             await asyncio.wait([self._task])
             self._task = None
 
-    def follows(self, run_id: str) -> bool:
-        """Whether anybody follows that run here."""
-        return run_id in self._by_run
-
     def grown(self, run_id: str) -> None:
         """The journal of that run has grown: it is looked at in this turn of the loop."""
-        if run_id in self._by_run:
+        if run_id in self.followed:
             self._grown.add(run_id)
             self._asked.set()
 
@@ -122,18 +122,18 @@ class Tails:
         """A follower of the run's events, from the one after `after` on."""
         assert self._store is not None, "the runtime is open"
         tail = Tail(self, self._store, tenant, run_id, after)
-        self._by_run.setdefault(run_id, set()).add(tail)
+        self.followed.setdefault(run_id, set()).add(tail)
         try:
             yield tail
         finally:
-            tails = self._by_run[run_id]
+            tails = self.followed[run_id]
             tails.discard(tail)
             if not tails:
-                del self._by_run[run_id]
+                del self.followed[run_id]
 
     def _hear(self, hints: Sequence[Hint]) -> None:
         for hint in hints:
-            if hint.news is News.ENDED:
+            if hint.run_id in self.followed and hint.news is News.ENDED:
                 self.grown(hint.run_id)
 
     async def _look_forever(self) -> None:
@@ -142,13 +142,13 @@ class Tails:
         backoff = Backoff()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(due if self._by_run else None):
+                async with asyncio.timeout_at(due if self.followed else None):
                     await self._asked.wait()
             grown, self._grown = self._grown, set()
             self._asked.clear()
             if loop.time() >= due:
                 due = loop.time() + _LOOK
-                grown = set(self._by_run)
+                grown = set(self.followed)
             try:
                 await self._look(grown)
                 backoff.reset()
@@ -159,7 +159,7 @@ class Tails:
     async def _look(self, run_ids: Iterable[str]) -> None:
         by_tenant: dict[str, dict[str, int]] = {}
         for run_id in run_ids:
-            for tail in self._by_run.get(run_id, ()):
+            for tail in self.followed.get(run_id, ()):
                 if tail.hungry:
                     wanted = by_tenant.setdefault(tail.tenant, {})
                     wanted[run_id] = min(wanted.get(run_id, tail.after), tail.after)
@@ -174,7 +174,7 @@ class Tails:
         assert self._store is not None
         found = await self._store.journal.news(tenant, after, _EACH)
         for run_id, events in found.items():
-            for tail in self._by_run.get(run_id, ()):
+            for tail in self.followed.get(run_id, ()):
                 if tail.tenant == tenant:
                     tail.behind = tail.behind or len(events) == _EACH
                     tail.give(events)

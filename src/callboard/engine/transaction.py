@@ -7,6 +7,7 @@ from callboard.domain.codec import clean, encode
 from callboard.domain.errors import CallboardError, Failure, StepFailed, StoreError
 from callboard.domain.event import Event, EventKind
 from callboard.domain.retry import Retry
+from callboard.domain.usage import NOTHING
 from callboard.domain.words import words
 from callboard.engine.branch import Branch
 from callboard.engine.calls import Call
@@ -50,7 +51,7 @@ class Transaction(Call):
             self.execution.check(branch)
             event = await self._attempt(branch, attempt)
             if event.kind is EventKind.DONE:
-                return self._value(decode_done(event.body).result, event, self.owed(move))
+                return self._value(decode_done(event.body).result, event.path, event.at / 1e6, event.took, NOTHING)
             await self._back_off(branch, event)
             attempt.number += 1
 

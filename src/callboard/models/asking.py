@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from callboard.domain.errors import Failure, InputInvalid, ModelFailed, NotFound, RateLimited, TryLater
+from callboard.domain.errors import BreakerOpen, Failure, InputInvalid, ModelFailed, NotFound, RateLimited, TryLater
 from callboard.domain.kinds import ErrorKind
 from callboard.domain.usage import NOTHING, Usage
 from callboard.models.faulty import struck
@@ -60,6 +60,7 @@ async def ask(
     watch: Callable[[Delta], None],
     key: str | None = None,
     began: Callable[[float], None] | None = None,
+    probing: Callable[[str], None] | None = None,
 ) -> ModelResponse:
     """Asks a model once.
 
@@ -72,14 +73,17 @@ async def ask(
         watch: gets each delta; it must not block.
         key: by which the call's journal is found.
         began: told after how many seconds the answer began, if it was streamed.
+        probing: told whose breaker is half open, when this call is the one that is let through to see.
 
     Raises ModelFailed, with `detail["model"]` for the candidate; `detail["made"]` is False when nobody was asked, with
-    `retry_after` (seconds) or `ready` (epoch seconds) where that is known, and `detail["streamed"]` True when deltas
-    had come.
+    `retry_after` (seconds) or `ready` (epoch seconds) where that is known, `by` and `upstream` where a gate refused it;
+    `detail["streamed"]` is True when deltas had come.
     """
     seen = _Seen(watch)
     try:
         async with option.gate.enter(tokens, target=option.candidate.model) as entered:
+            if entered.probe and probing is not None:
+                probing(option.gate.upstream.name)
             answer = _priced(await _answer(option, request, timeout, seen, entered, key), option.info, prices)
             entered.settle(answer.usage.tokens)
             if began is not None and seen.any:
@@ -88,6 +92,9 @@ async def ask(
     except Exception as error:
         failure = failed(error)
         failure.detail["model"] = option.candidate.model
+        if isinstance(error, BreakerOpen | RateLimited):
+            failure.detail["by"] = "breaker" if isinstance(error, BreakerOpen) else "limit"
+            failure.detail["upstream"] = option.gate.upstream.name
         if seen.any:
             failure.detail["streamed"] = True
         if failure is error:

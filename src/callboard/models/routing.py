@@ -41,6 +41,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         output: tokens that its answer may have.
         price: None if nobody knows it.
         wait: seconds until it can be asked, as far as is known: it failed just now, is left alone, or has no room.
+        open: whether that is because its breaker is open.
         latency: seconds to the first token of late, None if it was not seen.
         failed: the kind of failure with which it was asked already in this call, "" if it was not.
         barred: why it must not be asked, if something that is not the route's business forbids it.
@@ -51,6 +52,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
     price: Price | None = None
     wait: float = 0.0
+    open: bool = False
     latency: float | None = None
     failed: str = ""
     barred: tuple[ErrorKind, str] | None = None
@@ -153,7 +155,7 @@ def _standing(view: View) -> Iterator[str]:
     if view.failed:
         yield f"failed in this call ({view.failed})"
     if view.wait > 0:
-        yield f"cannot be asked for another {view.wait:.3g} s"
+        yield f"cannot be asked for another {view.wait:.3g} s{': its breaker is open' if view.open else ''}"
 
 
 def _key(order: Order, need: Need, view: View) -> float:

@@ -130,14 +130,15 @@ class Breaker:
         self._kept, self._heard = None, (self._clock(), BreakerState(), 0.0)
 
     @contextlib.asynccontextmanager
-    async def guard(self) -> AsyncIterator[None]:
-        """Around a call: refuses it, or lets it through and learns from how it ends.
+    async def guard(self) -> AsyncIterator[bool]:
+        """Around a call: refuses it, or lets it through and learns from how it ends. True for the one that is let
+        through to see whether the upstream answers again.
 
         Raises BreakerOpen instead of entering the block, StoreUnavailable if the counters are away by then.
         """
         version, probe = await self._admitted()
         try:
-            yield
+            yield bool(probe)
         except BaseException as error:
             failed = self._judge(error)
             with _harmless():

@@ -24,12 +24,14 @@ _SAID = 200  # characters of the last failure that are kept
 
 
 class Pass:
-    """The right to make one call. `fault` is what has been ordered to go wrong with it."""
+    """The right to make one call. `fault` is what has been ordered to go wrong with it; `probe` says that the breaker
+    is half open, and lets this one through to see."""
 
-    __slots__ = ("_latency", "fault", "used")
+    __slots__ = ("_latency", "fault", "probe", "used")
 
-    def __init__(self, fault: Fault | None, latency: Latency) -> None:
+    def __init__(self, fault: Fault | None, latency: Latency, probe: bool = False) -> None:
         self.fault = fault
+        self.probe = probe
         self.used: float | None = None
         self._latency = latency
 
@@ -109,7 +111,7 @@ class Gate:
         entered = False
         try:
             async with (
-                contextlib.nullcontext() if self._breaker is None else self._breaker.guard(),
+                contextlib.nullcontext(False) if self._breaker is None else self._breaker.guard() as probe,
                 self._room(tokens, patience) if self.limited else contextlib.nullcontext() as permit,
             ):
                 entered = True
@@ -117,7 +119,7 @@ class Gate:
                 self._inside += 1
                 self._budget.call()
                 fault = None if self._faults is None else self._faults.strike(self.upstream.name, target)
-                taken = Pass(fault, self._latency)
+                taken = Pass(fault, self._latency, probe)
                 try:
                     yield taken
                 except Failure as failure:

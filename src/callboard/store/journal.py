@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from callboard.domain.bill import Bill
 from callboard.domain.budget import Amount, Charge, Refusal
 from callboard.domain.event import Event
-from callboard.domain.usage import Usage
+from callboard.domain.usage import NOTHING, Usage
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
 from callboard.store.runs import NewRun
@@ -55,9 +56,10 @@ class Extras(msgspec.Struct, frozen=True):
         children: runs to start.
         asks: approvals to open.
         labels: labels to set on the run.
-        spent: usage to add to the run's.
+        spent: usage to add to the run's, for nobody in particular.
+        bills: what agents spent at models: the usage of each is added to the run's too.
         hold: what to reserve; when it is refused, the refusal's event is written in place of the append's, and of
-            the other extras only `spent`.
+            the other extras only `spent` and `bills`.
         settled: what a reservation came to.
     """
 
@@ -68,13 +70,23 @@ class Extras(msgspec.Struct, frozen=True):
     spent: Usage | None = None
     hold: Hold | None = None
     settled: Settlement | None = None
+    bills: tuple[Bill, ...] = ()
 
     @property
     def only_children(self) -> bool:
         """True when there is nothing but children to start."""
         return bool(self.children) and not (
-            self.consumed or self.asks or self.labels or self.spent or self.hold or self.settled
+            self.consumed or self.asks or self.labels or self.spent or self.bills or self.hold or self.settled
         )
+
+
+def spending(extras: Extras) -> Usage | None:
+    """All that is to be added to the run's usage, None where that is nothing."""
+    spent = extras.spent
+    for bill in extras.bills:
+        if bill.usage is not NOTHING:
+            spent = bill.usage if spent is None else spent + bill.usage
+    return spent
 
 
 class Journal(Protocol):
@@ -113,11 +125,19 @@ class Journal(Protocol):
         """
         ...
 
-    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
+    async def read(
+        self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000, room: int | None = None
+    ) -> list[Event]:
         """The run's events with a seq above `after`, in order, ancestors of a fork included.
+
+        With `room`, none comes after so many bytes of bodies: the last one may go beyond it.
 
         Raises NotFound when the tenant has no such run.
         """
+        ...
+
+    async def last(self, tenant: str, run_id: str) -> int:
+        """The seq of the run's last event. Raises NotFound when the tenant has no such run."""
         ...
 
     async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:

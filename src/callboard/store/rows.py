@@ -1,10 +1,12 @@
 """Rows of a database as the structs of `domain` and `store`: both databases select the same columns."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from callboard.domain.bill import Bill
 from callboard.domain.budget import Amount, Balance, Bound, Charge
 from callboard.domain.errors import NotFound
 from callboard.domain.event import Event, EventKind
@@ -13,13 +15,15 @@ from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.domain.usage import Usage
 from callboard.store.approvals import Approval, ApprovalStatus
 from callboard.store.budgets import Limit
+from callboard.store.costs import Billed, Cost
 from callboard.store.deliveries import Delivery, DeliveryStatus, Due
-from callboard.store.runs import Cost
 from callboard.store.schedules import CatchUp, Overlap, Schedule
 
 _KINDS: dict[int, EventKind] = {int(k): k for k in EventKind}
 _STATUSES: dict[str, RunStatus] = {str(s): s for s in RunStatus}
 _NO_LABELS: dict[str, str] = {}
+_EPOCH = date(1970, 1, 1).toordinal()
+_place = msgspec.json.Decoder(tuple[str, str, str, str])
 _error = msgspec.json.Decoder(ErrorRecord)
 _labels = msgspec.json.Decoder(dict[str, str])
 _charges = msgspec.json.Decoder(tuple[Charge, ...])
@@ -64,9 +68,27 @@ def charges_text(charges: tuple[Charge, ...]) -> str | None:
 
 
 def cost_from(row: Sequence[Any]) -> Cost:
-    """What runs cost, from the columns that `costs` selects."""
+    """What runs cost, from the columns that `costs.runs` selects."""
     day, flow, version, child, status, runs, *usage = row
-    return Cost(day, flow, version, bool(child), _STATUSES[status], runs, Usage(*map(int, usage)))
+    return Cost(_calendar(day), flow, version, bool(child), _STATUSES[status], runs, Usage(*map(int, usage)))
+
+
+def billed_from(row: Sequence[Any]) -> Billed:
+    """What an agent's calls of a model cost, from the columns that `costs.bills` selects."""
+    day, place, of_agent, of_model, calls, tokens_in, tokens_out, cost, cached, by_provider, by_answers = row
+    flow, status, agent, model = _place.decode(place)
+    usage = Usage(int(tokens_in), int(tokens_out), int(cost), int(cached))
+    bill = Bill(usage, agent, model, int(calls), int(by_provider), int(by_answers))
+    return Billed(_calendar(day), flow, _STATUSES[status], bill, int(of_agent), int(of_model))
+
+
+def day_of(at: float) -> int:
+    """The day of a time (epoch seconds), as sums have it: counted from the epoch."""
+    return int(at // 86_400)
+
+
+def _calendar(day: int) -> str:
+    return date.fromordinal(_EPOCH + int(day)).isoformat()
 
 
 def event_from(seq: int, kind: int, path: str, digest: bytes, at: int, took: int, body: bytes | None) -> Event:
@@ -152,7 +174,7 @@ def limit_row(limit: Limit) -> tuple[Any, ...]:
 
 def delivery_from(row: Sequence[Any]) -> Delivery:
     """A delivery from its columns."""
-    tenant, delivery_id, run_id, url, created, due, status, tries, said = row
+    tenant, delivery_id, run_id, url, created, due, status, tries, said, ending = row
     return Delivery(
         id=delivery_id,
         tenant=tenant,
@@ -163,13 +185,14 @@ def delivery_from(row: Sequence[Any]) -> Delivery:
         status=DeliveryStatus(status),
         tries=tries,
         said=said,
+        ending=ending,
     )
 
 
 def delivery_row(delivery: Delivery) -> tuple[Any, ...]:
     """The columns of a delivery."""
     d = delivery
-    return d.tenant, d.id, d.run_id, d.url, d.created_at, d.due, d.status, d.tries, d.said
+    return d.tenant, d.id, d.run_id, d.url, d.created_at, d.due, d.status, d.tries, d.said, d.ending
 
 
 def due_from(row: Sequence[Any]) -> Due:

@@ -22,6 +22,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
         charges: whom it counts to beside itself, see callboard.domain.run.Run.
         by: who started it; a child has none.
         trace: the `traceparent` of what started it.
+        webhook: an address that is told when it has ended.
     """
 
     id: str
@@ -43,6 +44,7 @@ class NewRun(msgspec.Struct, frozen=True, kw_only=True):
     charges: tuple[Charge, ...] = ()
     by: str | None = None
     trace: str | None = None
+    webhook: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -50,28 +52,6 @@ class Started(msgspec.Struct, frozen=True):
 
     run_id: str
     created: bool
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """What runs cost that ended alike on one day.
-
-    Attributes:
-        day: by the calendar in UTC, `2026-11-21`.
-        flow: its name.
-        version: of the flow.
-        child: whether another run had started them; what a root costs in all is its own and its children's.
-        status: how they ended.
-        runs: how many they are.
-        usage: what they spent together, each for itself.
-    """
-
-    day: str
-    flow: str
-    version: str
-    child: bool
-    status: RunStatus
-    runs: int
-    usage: Usage
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +67,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         text: words that are all found in the run's id, flow, key, labels, starter or error message, whatever their
             case.
         roots: only those that nobody spawned.
+        among: how many runs are looked through at most, beginning with the newest (where only runs with an error can
+            fit, so many of those); None for all. Runs that are at work are always looked through.
     """
 
     statuses: tuple[RunStatus, ...] = ()
@@ -98,14 +80,17 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
     text: str = ""
     roots: bool = False
+    among: int | None = None
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What the runs of a search come to together: how many in each status, of each kind of error, and their usage."""
+    """What the runs of a search come to together: how many in each status, of each kind of error, and their usage.
+    Not `whole` where there were more than the search looks through."""
 
     statuses: dict[RunStatus, int]
     kinds: dict[str, int]
     usage: Usage
+    whole: bool = True
 
 
 class Purge(msgspec.Struct, frozen=True):
@@ -121,10 +106,10 @@ class Runs(Protocol):
     """The rows of runs, for doors: every method takes the tenant."""
 
     def start(self, new: NewRun) -> Awaitable[Started]:
-        """Writes the run's row and first event in one transaction.
+        """Writes the run's row, its first event and whom its end is to be told in one transaction.
 
         With a key that this tenant used for this flow before: the run of then if the digests are equal,
-        else KeyConflict.
+        else KeyConflict. Whom the end of that one is told already is not told twice.
         """
         ...
 
@@ -169,16 +154,18 @@ class Runs(Protocol):
         """What all runs come to to which the search applies. Raises InputInvalid as `search` does."""
         ...
 
+    async def reach(self, tenant: str, search: Search, *, before: str | None = None) -> str | None:
+        """The last run that a search with `among` looks at, behind which it goes on with this as `before`; None when
+        it looks at all that there are. Raises InputInvalid as `search` does."""
+        ...
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         """How many runs the tenant has in each status."""
         ...
 
-    async def costs(self, tenant: str, since: float) -> list[Cost]:
-        """What the runs cost that ended at `since` (epoch seconds) or later; by day, flow, version, child, status."""
-        ...
-
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
-        """Makes a blocked, failed or dead run ready again. Raises NotFound, Conflict."""
+        """Makes a blocked, failed or dead run ready again. One that had ended is told of again when it ends again, each
+        address by a delivery of its own, and of the end before no more. Raises NotFound, Conflict."""
         ...
 
     async def fork(self, tenant: str, run_id: str, at_seq: int, new_id: str, at: float) -> Run:

@@ -14,6 +14,7 @@ _LONGEST = 1_000  # characters of one value; databases refuse patterns that are 
 _WORDS, _LABELS, _GLOBS = 16, 16, 200  # each is a condition of its own, asked of each run
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _FAILED = frozenset({RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.DEAD, RunStatus.BLOCKED})
+_STUCK = frozenset({RunStatus.BLOCKED, RunStatus.DEAD})
 _OPEN = frozenset({RunStatus.READY, RunStatus.RUNNING, RunStatus.WAITING})
 
 
@@ -21,11 +22,11 @@ class Wanted(msgspec.Struct, frozen=True):
     """A search, taken apart.
 
     Attributes:
-        source: where the runs are found: `every`; `failed`, those that have an error; `open`, those that a worker has
-            or will have.
+        source: where the runs are found: `every`; `failed`, those that have an error; `stuck`, those that go on when
+            somebody acts; `open`, those that a worker has or will have.
         statuses: one of these, if any.
         names, globs: of flows; None when any flow will do.
-        labels, kind, by, since, until, roots: as they are.
+        labels, kind, by, since, until, roots, among: as they are.
         words: for each word what it may look like in other cases; any of these.
     """
 
@@ -40,6 +41,12 @@ class Wanted(msgspec.Struct, frozen=True):
     until: float | None
     words: tuple[tuple[str, ...], ...]
     roots: bool
+    among: int | None
+
+    @property
+    def from_the_newest(self) -> bool:
+        """Whether runs are looked through one after the other, so that it matters where that begins and ends."""
+        return self.source != "open"
 
 
 def wanted(search: Search) -> Wanted:
@@ -68,6 +75,7 @@ def wanted(search: Search) -> Wanted:
         until=search.until,
         words=tuple(_cases(word) for word in words),
         roots=search.roots,
+        among=search.among,
     )
 
 
@@ -91,16 +99,19 @@ def small(text: str) -> str:
     return text.translate(_SMALL)
 
 
-def totals_from(counts: dict[str, int], kinds: dict[str | None, int], usage: tuple[Any, ...]) -> Totals:
+def totals_from(counts: dict[str, int], kinds: dict[str | None, int], usage: tuple[Any, ...], whole: bool) -> Totals:
     """Totals from numbers by status and by kind of error, and sums that are None where there was nothing to add."""
     return Totals(
         {RunStatus(status): count for status, count in counts.items() if count},
         {kind: count for kind, count in kinds.items() if kind is not None and count},
         Usage(*(int(each or 0) for each in usage)),
+        whole,
     )
 
 
 def _source(search: Search) -> str:
+    if search.statuses and _STUCK.issuperset(search.statuses):
+        return "stuck"
     if search.kind is not None or (search.statuses and _FAILED.issuperset(search.statuses)):
         return "failed"
     return "open" if search.statuses and _OPEN.issuperset(search.statuses) else "every"

@@ -28,7 +28,8 @@ class TurnStatus(StrEnum):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation with a flow or an agent. Times are epoch seconds.
 
-    `head` is the id of its last turn, from which `after` leads back to its first; None before there is one.
+    `head` is the id of its last turn, from which `after` leads back to its first; None before there is one. `webhook`
+    is an address that is told when the run of a turn has ended.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     head: str | None = None
     turns: int = 0
+    webhook: str | None = None
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         number: counts from 1, in the order in which messages came.
         after: the turn that comes before it in the conversation; a turn may be answered more than once.
         message: what was said: callboard.domain.message.Message, as JSON.
-        options: with what its run is to be started (priority, labels, by, trace), JSON-like.
+        options: with what its run is to be started (priority, labels, by, trace, webhook), JSON-like.
         silent: turns on the way to it whose runs had no output when this one was started, and so have no answer in
             what it sees: a requeue of theirs must not change what this one saw.
     """
@@ -78,16 +80,16 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Added(msgspec.Struct, frozen=True):
-    """A turn that was added, and what is in its way.
+    """A turn that was added, and what was in its way.
 
     Attributes:
         turn: as it was added, PENDING.
-        cancel: runs that are to be cancelled for it; of a turn that was there already, those that still are.
+        cancelled: runs that were asked to end for it, in the same transaction.
         created: False when a turn with this id was there already, and nothing was done.
     """
 
     turn: Turn
-    cancel: tuple[str, ...] = ()
+    cancelled: tuple[str, ...] = ()
     created: bool = True
 
 
@@ -119,13 +121,14 @@ class Sessions(Protocol):
         ...
 
     def add(self, tenant: str, session_id: str, turn: NewTurn, meanwhile: Meanwhile) -> Awaitable[Added]:
-        """Adds a turn, in one transaction with the look at what is still going on.
+        """Adds a turn, in one transaction with the look at what is still going on and what is done to that.
 
         Not ended: turns that are pending, and those whose runs go on. QUEUE: it comes after the conversation's last.
         INTERRUPT: so it does, hence after the turn that is cancelled; pending ones are SKIPPED. REPLACE: it comes
         where that turn came, which is DROPPED, as are all that are pending, except for what the conversation has gone
         on from already (a run that was requeued since), which is only cancelled. A given `after` holds before all
-        this, unless it is dropped now.
+        this, unless it is dropped now. A run is cancelled by a letter, as Inbox.send leaves it; one that is blocked
+        is requeued to read it.
 
         Raises NotFound; Conflict for REJECT while a turn has not ended, when `after` is no turn of this session or
         was dropped before, and when a turn with this id belongs to another session.

@@ -9,6 +9,7 @@ from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
 from callboard.store.claims import Claims
 from callboard.store.controls import Controls
+from callboard.store.costs import Costs
 from callboard.store.deliveries import Deliveries
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
@@ -30,6 +31,11 @@ class Store(Protocol):
     @property
     def runs(self) -> Runs:
         """Rows of runs."""
+        ...
+
+    @property
+    def costs(self) -> Costs:
+        """What they cost, summed."""
         ...
 
     @property

@@ -9,6 +9,7 @@ from callboard.domain.codec import encode
 from callboard.domain.errors import Conflict, NotFound
 from callboard.store.sessions import Meanwhile, NewTurn, Session, Turn, TurnStatus
 
+OVERTAKEN = "another message came"  # why a run is cancelled for a new turn
 _labels = msgspec.json.Decoder(dict[str, str])
 _silent = msgspec.json.Decoder(tuple[str, ...])
 _options = msgspec.json.Decoder(dict[str, Any])
@@ -105,16 +106,9 @@ def added(session: Session, new: NewTurn, after: str | None) -> Turn:
     )
 
 
-def still_to_cancel(turn: Turn, meanwhile: Meanwhile, going: Sequence[Going]) -> tuple[str, ...]:
-    """What is in the way of a turn that was added before: whoever added it may not have come to cancel that."""
-    if turn.status is not TurnStatus.PENDING or meanwhile in (Meanwhile.QUEUE, Meanwhile.REJECT):
-        return ()
-    return tuple(each.id for each in going if each.begun and each.number < turn.number)
-
-
 def session_from(row: Sequence[Any]) -> Session:
     """A conversation from its columns."""
-    tenant, session_id, flow, created, updated, labels, head, turns = row
+    tenant, session_id, flow, created, updated, labels, head, turns, webhook = row
     return Session(
         id=session_id,
         tenant=tenant,
@@ -124,13 +118,14 @@ def session_from(row: Sequence[Any]) -> Session:
         labels=_labels.decode(labels) if labels else {},
         head=head,
         turns=turns,
+        webhook=webhook,
     )
 
 
 def session_row(session: Session) -> tuple[Any, ...]:
     """What a new conversation's row is made of."""
     labels = msgspec.json.encode(session.labels).decode() if session.labels else None
-    return session.tenant, session.id, session.flow, session.created_at, session.updated_at, labels
+    return session.tenant, session.id, session.flow, session.created_at, session.updated_at, labels, session.webhook
 
 
 def turn_from(row: Sequence[Any]) -> Turn:

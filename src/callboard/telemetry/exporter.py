@@ -128,6 +128,9 @@ class Exporter:
         with requests.Session() as session:
             session.headers.update(dict(self._endpoint.headers))
             session.headers["Content-Type"] = "application/x-protobuf"
+            # What the environment says of proxies and certificates is read once, not for each batch.
+            said = session.merge_environment_settings(self._endpoint.traces, {}, None, None, None)
+            session.proxies, session.verify, session.trust_env = said["proxies"], said["verify"], False
             while True:
                 batch = self._take()
                 try:

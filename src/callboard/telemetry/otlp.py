@@ -5,7 +5,7 @@ joined, which takes less than half of the time of building messages; tests read 
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from callboard.telemetry import genai
 from callboard.telemetry.span import Link, Span, SpanEvent, Value
 
 SCOPE = "callboard"
-_SHORT, _MANY = 300, 4_096  # characters of an attribute that may come again, and how many of these are kept
+_SHORT, _MANY = 300, 200  # characters of an attribute that may come again, and how many are kept of each name
 _SEVEN_DIGITS = 10_000_000
 
 _span_head = struct.Struct("<BQBQ").pack
@@ -62,7 +62,6 @@ class Writer:
     """
 
     def __init__(self, resource: Mapping[str, str], version: str) -> None:
-        self._known: dict[tuple[str, Value], bytes] = {}
         self._heads: dict[str, _Head] = {}
         self._names: dict[str, bytes] = {}
         pairs = [_field(0x0A, _pair(name, each)) for name, each in resource.items()]
@@ -71,80 +70,84 @@ class Writer:
         self._scope = _field(0x0A, scope)
         self._schema = _text(0x1A, genai.SCHEMA)
 
-    def request(self, spans: Iterable[bytes]) -> bytes:
-        """An export request of these spans, as they were written."""
-        body = b"".join((self._scope, *spans, self._schema))
-        return _field(0x0A, self._resource + _field(0x12, body) + self._schema)
+    def request(self, spans: Sequence[bytes]) -> bytes:
+        """An export request of these spans, as they were written. With content it is large, so it is joined once."""
+        size = len(self._scope) + sum(map(len, spans)) + len(self._schema)
+        inner = b"\x12" + _varint(size)
+        size += len(self._resource) + len(inner) + len(self._schema)
+        outer = b"\x0a" + _varint(size)
+        return b"".join((outer, self._resource, inner, self._scope, *spans, self._schema, self._schema))
 
     def span(self, span: Span) -> bytes:
         """One span, as a part of a request."""
         context = span.context
-        name = self._names.get(span.name)
-        if name is None:
-            name = _kept(self._names, span.name, _text(0x2A, span.name))
+        title = self._names.get(span.name) or _kept(self._names, span.name, _text(0x2A, span.name))
         parts = [
-            b"\x0a\x10", bytes.fromhex(context.trace_id), b"\x12\x08", bytes.fromhex(context.span_id),
-            name, _KINDS[span.kind], _span_head(_START, span.start, _END, span.end), _FLAGS[context.sampled],
+            b"", b"\x0a\x10", bytes.fromhex(context.trace_id), b"\x12\x08", bytes.fromhex(context.span_id),
+            title, _KINDS[span.kind], _span_head(_START, span.start, _END, span.end), _FLAGS[context.sampled],
         ]  # fmt: skip
         if span.parent is not None:
             parts += b"\x22\x08", bytes.fromhex(span.parent)
         for shared in span.shared:
             if not shared.written:
-                shared.written = b"".join([self._attribute(name, value) for name, value in shared.facts.items()])
+                shared.written = b"".join([self._head(name).attribute(value) for name, value in shared.facts.items()])
             parts.append(shared.written)
-        known = self._known
-        for fact in span.attributes.items():
-            parts.append(known.get(fact) or self._attribute(*fact))
+        heads = self._heads
+        for name, value in span.attributes.items():
+            parts.append((heads.get(name) or self._head(name)).attribute(value))
         if span.events:
             parts += [_field(0x5A, _event(event)) for event in span.events]
         if span.links:
             parts += [_field(0x6A, _link(link)) for link in span.links]
         if span.error is not None:
             parts.append(_field(0x7A, _text(0x12, span.error) + _ERROR))
-        return _field(0x12, b"".join(parts))
+        parts[0] = b"\x12" + _varint(sum(map(len, parts)))
+        return b"".join(parts)
 
-    def _attribute(self, name: str, value: Value) -> bytes:
-        """An attribute of a span, with its tag; short texts are kept as they were written."""
+    def _head(self, name: str) -> "_Head":
+        """Names are ours, so they are few."""
         head = self._heads.get(name)
         if head is None:
             head = self._heads[name] = _Head(name)
-        if type(value) is str:
-            made = head.worded(value)
-        elif type(value) is int and 0 <= value < _SEVEN_DIGITS:
-            return head.numbered(value)
-        elif type(value) is float:
-            return head.decimal + _double(value)
-        else:
-            made = _field(_ATTRIBUTE, head.key + _field(0x12, _value(value)))
-        if isinstance(value, str | tuple) and len(value) <= _SHORT and name not in _ALWAYS_NEW:
-            _kept(self._known, (name, value), made)
-        return made
+        return head
 
 
 class _Head:
-    """How an attribute of this name begins. Lengths are those of the fields around one another, innermost last."""
+    """The attributes of one name. Lengths are those of the fields around one another, innermost last."""
 
-    __slots__ = ("_numbers", "decimal", "key")
+    __slots__ = ("_decimal", "_key", "_known", "_numbers", "_varies")
 
     def __init__(self, name: str) -> None:
-        self.key = key = _text(0x0A, name)
-        self.decimal = _TAG + _varint(len(key) + 11) + key + b"\x12\x09\x21"
+        self._key = key = _text(0x0A, name)
+        self._decimal = _TAG + _varint(len(key) + 11) + key + b"\x12\x09\x21"
         self._numbers = [_TAG + _varint(len(key) + 3 + size) + key + bytes((0x12, 1 + size, 0x18)) for size in range(5)]
+        self._known: dict[Value, bytes] = {}
+        self._varies = name in _ALWAYS_NEW
 
-    def numbered(self, value: int) -> bytes:
-        """The attribute, a whole number of up to seven digits."""
-        number = _SIZES[value] if value < _SIZED else _varint(value)
-        return self._numbers[len(number)] + number
+    def attribute(self, value: Value) -> bytes:
+        """The attribute with this value; short texts are kept as they were written."""
+        if type(value) is str:
+            if self._varies or len(value) > _SHORT:
+                return self._worded(value)
+            return self._known.get(value) or _kept(self._known, value, self._worded(value))
+        if type(value) is int and 0 <= value < _SEVEN_DIGITS:
+            number = _SIZES[value] if value < _SIZED else _varint(value)
+            return self._numbers[len(number)] + number
+        if type(value) is float:
+            return self._decimal + _double(value)
+        if type(value) is tuple and (known := self._known.get(value)):
+            return known
+        made = _field(_ATTRIBUTE, self._key + _field(0x12, _value(value)))
+        return _kept(self._known, value, made) if type(value) is tuple else made
 
-    def worded(self, value: str) -> bytes:
-        """The attribute, a text."""
+    def _worded(self, value: str) -> bytes:
         text = value.encode("utf-8", "replace")
         size = len(text)
         inner = b"\x0a" + (_SIZES[size] if size < _SIZED else _varint(size))
         size += len(inner)
         outer = b"\x12" + (_SIZES[size] if size < _SIZED else _varint(size))
-        size += len(outer) + len(self.key)
-        return b"".join((_TAG, _SIZES[size] if size < _SIZED else _varint(size), self.key, outer, inner, text))
+        size += len(outer) + len(self._key)
+        return b"".join((_TAG, _SIZES[size] if size < _SIZED else _varint(size), self._key, outer, inner, text))
 
 
 def _event(event: SpanEvent) -> bytes:

@@ -16,7 +16,8 @@ from callboard.testing.clock import WindingClock
 from callboard.wiring import MEMORY, sqlite_store
 
 _TICK = 0.002  # seconds of real time between looks
-_QUICK = EngineSettings(sweep=0.05, beat=0.5, lease=5.0, window=1.0, drain=2.0)
+# Lease and window are long: a machine that stands still for a moment must not look like a worker that does.
+_QUICK = EngineSettings(sweep=0.05, beat=0.5, lease=30.0, window=5.0, drain=2.0)
 
 
 class TestRuntime:

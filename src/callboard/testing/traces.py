@@ -127,9 +127,14 @@ def _match(
         mark = marks.pop(0)
         if mark.path != path:  # the same call once more, as a policy said: its attempts are counted anew
             path, failures = mark.path, 0
-        # A tool's call that an open breaker refused counts as an attempt.
-        failures += not refused(mark) or (mark.error is not None and _detail(mark.error).get("by") == "breaker")
+        failures += not refused(mark) or tool_refused(mark)
         return mark
+
+    def tool_refused(mark: _Mark) -> bool:
+        """Whether an open breaker refused a tool's call, which counts as an attempt; a model's, which names the model,
+        does not."""
+        detail = _detail(mark.error)
+        return detail.get("by") == "breaker" and "model" not in detail
 
     def refused(mark: _Mark) -> bool:
         """Whether the attempt was not let through; of a `once` call it may also have been found out later that it

@@ -1,5 +1,6 @@
 """What runs cost, by the command: in all, and for each that succeeded."""
 
+import apsw
 import pytest
 
 from tests.acceptance.cli.desk import Desk
@@ -69,20 +70,33 @@ def test_days_and_tenants_are_summed_too(done: Desk) -> None:
     assert (day["runs"], day["succeeded"]) == (3, 2)
     found = done.json("costs", "--by", "tenant", "--tenant", "default", "--tenant", "other")
     assert [(each["tenant"], each["runs"]) for each in found] == [("default", 3)]
+    assert [each["tenant"] for each in done.json("costs", "--by", "tenant")] == ["default"]  # all that there are
     assert done.json("costs", "--tenant", "other")[0]["runs"] == 0
     assert done.json("costs", "--by", "day", "--since", "1s")[-1]["runs"] in (0, 3)
 
 
-def test_models_and_agents_come_from_the_journals_with_what_caches_saved(done: Desk) -> None:
+def test_models_and_agents_are_summed_with_what_caches_saved(done: Desk) -> None:
     (model,) = done.json("costs", "--by", "model")
-    assert model["model"] == "acme:m1"
-    assert (model["calls"], model["runs"]) == (4, 3)
+    assert model["model"] == "scripted"  # as the app names it
+    assert (model["calls"], model["runs"], model["succeeded"]) == (4, 3, 2)
     assert model["saved_by_provider_usd"] == pytest.approx(4 * 36 / 1e6)
     assert model["wasted_usd"] == pytest.approx(CENTS / 1e6)
+    assert model["cost_per_success_usd"] == pytest.approx(4 * CENTS / 1e6 / 2)
     (agent,) = done.json("costs", "--by", "agent")
     assert agent["agent"] == "clerk"
-    shown = done("costs", "--by", "model", "--runs", "1").stdout
-    assert "there are more" in shown
+    shown = done("costs", "--by", "agent").stdout
+    assert "saved by answers kept" in shown and "not attributed" not in shown
+
+
+def test_what_runs_spent_before_it_was_kept_for_whom_is_a_row_of_its_own(done: Desk) -> None:
+    """As a store of a version before this one has it."""
+    (path,) = done.folder.glob("*.db")
+    db = apsw.Connection(str(path))
+    db.execute("DELETE FROM run_costs WHERE run = (SELECT max(run) FROM run_costs)")
+    db.close()
+    found = {each["agent"]: each["cost_usd"] for each in done.json("costs", "--by", "agent")}
+    assert found["clerk"] + found["(not attributed)"] == pytest.approx(found["all"]) == pytest.approx(4 * CENTS / 1e6)
+    assert "before this store kept" in done("costs", "--by", "model").stdout
 
 
 def test_a_list_of_runs_ends_with_what_each_success_cost(done: Desk) -> None:
@@ -91,4 +105,4 @@ def test_a_list_of_runs_ends_with_what_each_success_cost(done: Desk) -> None:
 
 
 def test_what_cannot_be_summed_is_refused(done: Desk) -> None:
-    assert "flow, day, tenant, model, agent" in done("costs", "--by", "moon", expect=2).stderr
+    assert "flow, version, status, agent, model, day, tenant" in done("costs", "--by", "moon", expect=2).stderr

@@ -80,7 +80,11 @@ class Desk:
         path = self.folder / "effects.txt"
         return path.read_text().splitlines() if path.exists() else []
 
-    def until(self, true: Callable[[], object], seconds: float = 20.0) -> None:
+    def tell(self, file: str = "go") -> None:
+        """Lets an app go on that awaits `told` in an effect: however late the test looks, it is still in flight."""
+        (self.folder / file).touch()
+
+    def until(self, true: Callable[[], object], seconds: float = 60.0) -> None:
         """Waits for something."""
         end = time.monotonic() + seconds
         while not true():
@@ -90,6 +94,7 @@ class Desk:
 
 PREFACE = """\
 import asyncio
+import os
 import pydantic
 import callboard as cb
 
@@ -105,6 +110,11 @@ def note(text: str) -> str:
     with open("effects.txt", "a") as file:
         file.write(text + "\\n")
     return text
+
+
+async def told(file: str = "go") -> None:
+    while not os.path.exists(file):
+        await asyncio.sleep(0.01)
 
 """
 

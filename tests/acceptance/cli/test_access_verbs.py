@@ -22,7 +22,7 @@ def typed(desk: Desk, line: str, *args: str) -> "subprocess.CompletedProcess[str
         input=f"{line}\n",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
 
 

@@ -64,7 +64,7 @@ def test_what_is_paused_is_not_begun_until_it_is_resumed(desk: Desk) -> None:
         desk("resume", "tenant", "held")
         desk.until(lambda: {r["status"] for r in desk.json("runs", "list", "--tenant", "held")} == {"succeeded"})
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     assert desk.json("controls") == []
 
 

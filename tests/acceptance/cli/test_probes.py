@@ -19,12 +19,13 @@ STORY = """
 
     async def work(name: str) -> str:
         note("begin " + name)
-        await asyncio.sleep({seconds})
+        await {work}
         return note("end " + name)
 
     async def hog(name: str) -> str:
         note("hog")
-        time.sleep(3)
+        while not os.path.exists("go"):
+            time.sleep(0.01)
         return name
 
     @app.flow
@@ -33,6 +34,9 @@ STORY = """
 
     async def main(text: str) -> None:
         async with cb.open(app, worker=False) as rt:
+            open("opened", "w").close()
+            if text == "when told":
+                await told("start")
             await rt.start(flow, {"id": "t1", "text": text})
 
     if __name__ == "__main__":
@@ -81,11 +85,16 @@ def worker(desk: Desk, *options: str, probed: tuple[str, ...] = ("--health-port"
 
 def start(desk: Desk, text: str = "") -> None:
     """A run in the store that nobody executes yet."""
-    subprocess.run([sys.executable, "desk.py", text], cwd=desk.folder, env=desk.environment, check=True, timeout=60)
+    assert starter(desk, text).wait(timeout=60) == 0
+
+
+def starter(desk: Desk, text: str) -> "subprocess.Popen[bytes]":
+    """Starts a run; with the text `when told` it makes ready, and does so when it is told to."""
+    return subprocess.Popen([sys.executable, "desk.py", text], cwd=desk.folder, env=desk.environment)
 
 
 def test_a_worker_is_alive_and_ready_and_stops_being_ready_before_it_stops_working(desk: Desk) -> None:
-    desk.app(STORY.replace("{seconds}", "2"))
+    desk.app(STORY.replace("{work}", "told()"))
     start(desk)
     with worker(desk, "--grace", "1", "--concurrency", "7", "--label", "gpu") as it:
         desk.until(it.ready)
@@ -97,22 +106,25 @@ def test_a_worker_is_alive_and_ready_and_stops_being_ready_before_it_stops_worki
         desk.until(lambda: it.get("/readyz") == (503, "it is stopping\n"))
         assert it.get("/livez")[0] == 200
         assert desk.effects() == ["begin t1"]  # the effect in flight goes on meanwhile
-        _, err = it.process.communicate(timeout=20)
+        desk.tell()
+        _, err = it.process.communicate(timeout=60)
         assert it.process.returncode == 0, err
     assert desk.effects() == ["begin t1", "end t1"]
     assert it.get("/livez")[0] == 0
 
 
 def test_during_the_grace_it_still_works_and_afterwards_what_is_left_is_handed_back(desk: Desk) -> None:
-    desk.app(STORY.replace("{seconds}", "30"))
+    desk.app(STORY.replace("{work}", "told('never')"))
     desk.environment["CALLBOARD_DRAIN"] = "0.5"
-    with worker(desk, "--grace", "4") as it:
+    with worker(desk, "--grace", "6") as it, starter(desk, "when told") as starting:
+        desk.until((desk.folder / "opened").exists)
         desk.until(it.ready)
         it.process.send_signal(signal.SIGTERM)
         desk.until(lambda: not it.ready())
-        start(desk)
+        desk.tell("start")
+        assert starting.wait(timeout=60) == 0
         desk.until(desk.effects)  # claimed although it is stopping
-        _, err = it.process.communicate(timeout=30)
+        _, err = it.process.communicate(timeout=60)
         assert it.process.returncode == 0, err
     (run,) = desk.json("runs", "list")
     assert run["status"] == "ready"
@@ -121,14 +133,14 @@ def test_during_the_grace_it_still_works_and_afterwards_what_is_left_is_handed_b
 
 
 def test_a_second_signal_ends_it_at_once(desk: Desk) -> None:
-    desk.app(STORY.replace("{seconds}", "30"))
+    desk.app(STORY.replace("{work}", "told()"))
     start(desk)
     with worker(desk, "--grace", "60") as it:
         desk.until(desk.effects)
         it.process.send_signal(signal.SIGTERM)
         desk.until(lambda: not it.ready())
         it.process.send_signal(signal.SIGINT)
-        assert it.process.wait(timeout=10) == 130
+        assert it.process.wait(timeout=60) == 130
 
 
 def test_it_says_so_itself_when_its_event_loop_is_stuck(desk: Desk) -> None:
@@ -140,11 +152,12 @@ def test_it_says_so_itself_when_its_event_loop_is_stuck(desk: Desk) -> None:
         desk.until(lambda: "event loop has not turned" in it.get("/livez")[1])
         assert it.get("/livez")[0] == 503
         assert it.get("/readyz")[0] == 503
+        desk.tell()
         desk.until(lambda: it.get("/livez")[0] == 200 and it.ready())
 
 
 def test_metrics_tell_of_the_queue_the_worker_and_the_store(desk: Desk) -> None:
-    desk.app(STORY.replace("{seconds}", "0"))
+    desk.app(STORY.replace("{work}", "asyncio.sleep(0)"))
     for _ in range(3):
         start(desk)
     with worker(desk, "--concurrency", "7") as it:
@@ -160,7 +173,7 @@ def test_metrics_tell_of_the_queue_the_worker_and_the_store(desk: Desk) -> None:
 
 
 def test_what_a_dead_worker_left_is_counted_as_taken_over(desk: Desk) -> None:
-    desk.app(STORY.replace("{seconds}", "0.5"))
+    desk.app(STORY.replace("{work}", "told()"))
     start(desk)
     with worker(desk) as first:
         desk.until(desk.effects)

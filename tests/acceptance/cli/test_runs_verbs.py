@@ -83,7 +83,7 @@ def test_events_can_be_followed_while_the_run_goes_on(story: tuple[Desk, dict[st
         assert "started" in process.stdout.readline()
         desk("runs", "signal", ids["wait"], "go", "7")
         desk.run(expect=1)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert json.loads("[" + out.lstrip(" ,"))[-1]["kind"] == "run succeeded"
 

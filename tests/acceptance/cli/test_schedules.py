@@ -20,7 +20,7 @@ def open_store(desk: Desk) -> None:
         assert process.stderr is not None
         assert "runs: flow@1" in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_what_an_app_declares_is_there_once_a_worker_was(desk: Desk) -> None:

@@ -57,6 +57,15 @@ def shop() -> cb.App:
         decision = await ctx.ask({"amount": amount, "to": EVIL, "items": [{"id": 1}]}, timeout=7_200)
         return {"approved": decision.approved, "value": decision.value, "by": decision.by, "note": decision.note}
 
+    async def megabyte() -> str:
+        return "x" * 1_000_000
+
+    @app.flow
+    async def bulky(ctx: cb.Context, count: int) -> int:
+        for _ in range(count):
+            await ctx.step(megabyte)
+        return count
+
     @app.flow
     async def breaks(ctx: cb.Context, city: str) -> str:
         return str(await forecast.call(ctx, city=city))
@@ -100,7 +109,7 @@ class House:
 
     def __init__(self, rt: Runtime, clients: list[httpx2.AsyncClient]) -> None:
         self.rt = rt
-        self.app = application(rt)
+        self.app = application(rt, bound="board.test")
         self._clients = clients
 
     def browser(self, **options: Any) -> Browser:

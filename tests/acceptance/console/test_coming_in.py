@@ -74,7 +74,7 @@ async def test_https_makes_the_cookie_secure_and_bound_to_its_host(house: House)
     house.rt.settings = msgspec.structs.replace(
         house.rt.settings, gateway=GatewaySettings(public_url="https://board.test")
     )
-    house.app = application(house.rt)
+    house.app = application(house.rt, bound="board.test")
     entered = await house.browser().login("mia")
     cookie = entered.headers["set-cookie"]
     assert (

@@ -46,6 +46,6 @@ async def test_all_pages_are_shown_by_a_door(roles: Roles) -> None:
         assert "1 run failed in 24 h" in home and "1 question waits for a person" in home
         assert "No worker is alive" not in home
         assert (await browser.post(f"/console/approvals/{question}/decide", decision="approve")).status_code == 303
-        assert (await asyncio.wait_for(run.result(), 10))["by"].startswith("ann")
+        assert (await asyncio.wait_for(run.result(), 60))["by"].startswith("ann")
         for client in clients:
             await client.aclose()

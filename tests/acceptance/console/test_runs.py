@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from callboard.apps.console import run, runs
 from callboard.domain.principal import Grant, Role
 from callboard.domain.run import RunStatus
 from tests.acceptance.console.browser import ADMIN, EVIL, VIEWER, Browser
@@ -203,9 +204,34 @@ async def test_large_values_are_cut_and_there_for_who_asks(house: House) -> None
         await handle.result()
     at = f"/console/runs/{handle.id}"
     page, events, one = [await browser.text(f"{at}{path}") for path in ("", "/events", "/events/0")]
-    assert len(page) < 400_000 and "characters more" in page
+    assert len(page) < 60_000 and "… and more" in page and f'href="{at}/events/0"' in page
     assert len(events) < 100_000 and f'href="{at}/events/0"' in events
     assert len(one) > 600_000
+
+
+async def test_a_journal_of_large_values_is_shown_part_by_part(house: House) -> None:
+    browser = await house.person("ann", ADMIN)
+    handle = await house.rt.start("bulky", 14)
+    await handle.result(30)
+    at = f"/console/runs/{handle.id}"
+    first = await browser.text(f"{at}/events")
+    last = max(int(n) for n in re.findall(r'id="event-(\d+)"', first))
+    assert last < 13 and f'href="{at}/events?after={last}"' in first, "eight of fourteen megabytes, and no more"
+    rest = await browser.text(f"{at}/events?after={last}")
+    assert f'id="event-{last + 1}"' in rest and "run succeeded" in rest
+    effect = await browser.text(f"{at}/effects/12")
+    assert len(effect) < 60_000 and f'href="{at}/events/12"' in effect
+    assert f'href="/v1/runs/{handle.id}/events?limit=1&amp;after=11"' in await browser.text(f"{at}/events/12")
+    page = (await browser.get(f"/v1/runs/{handle.id}/events?limit=100")).json()
+    assert len(page["items"]) == 6 and page["next"] == page["items"][-1]["seq"]
+    seqs: list[int] = []
+    while True:
+        after = seqs[-1] if seqs else -1
+        page = (await browser.get(f"/v1/runs/{handle.id}/events?limit=100&after={after}")).json()
+        seqs += [each["seq"] for each in page["items"]]
+        if page["next"] is None:
+            break
+    assert seqs == list(range(16))
 
 
 async def _there(house: House, run_id: str) -> None:
@@ -213,3 +239,61 @@ async def _there(house: House, run_id: str) -> None:
         if len(await house.rt.store.journal.read("other", run_id)) > 2:
             return
         await asyncio.sleep(0.01)
+
+
+async def test_a_list_looks_at_so_many_runs_says_so_and_goes_on_behind_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await house.person("ann", ADMIN)
+    monkeypatch.setattr(runs, "_AMONG", 3)
+    monkeypatch.setattr(runs, "_AMONG_TEXTS", 2)
+    first = await house.rt.start("order", {"customer": "zoe"}, labels={"team": "red"}, delay=900)
+    for _ in range(4):
+        await house.rt.start("order", {"customer": "zoe"}, labels={"team": "blue"}, delay=900)
+
+    listed = await browser.text("/console/runs?span=all")
+    assert "These figures are of the newest 3 runs" in listed and ">3+<" in listed
+    assert re.search(r'(?:ready|waiting) <span class="num">5<', listed), "those that have not ended are all counted"
+    assert 'data-further=""' in listed, "two more are behind them, for who asks"
+
+    at, steps = "/console/runs?span=all&label=team=red", 0
+    while not (page := await browser.text(at)).count(f'data-href="/console/runs/{first.id}"'):
+        assert "No run fits these filters so far" in page
+        at, steps = re.findall(r'href="([^"]+)"[^>]*data-further="at once"', page)[0].replace("&amp;", "&"), steps + 1
+    assert steps == 1 and "data-further" not in page
+    assert 'data-further="at once"' in await browser.text("/console/runs?q=nobody")
+    assert "data-further" not in await browser.text("/console/runs?status=waiting&q=nobody"), (
+        "all at work are looked at"
+    )
+
+
+async def test_a_long_journal_is_shown_in_windows_that_lead_to_each_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await house.person("ann", ADMIN)
+    handle = await ordered(house)
+    at, last = f"/console/runs/{handle.id}", await house.rt.store.journal.last("default", handle.id)
+    assert "of this journal" not in await browser.text(at)
+    monkeypatch.setattr(run, "WINDOW", 4)
+
+    def ways(page: str) -> dict[str, str]:
+        (nav,) = set(re.findall(r'<nav class="window".*?</nav>', page, re.DOTALL))
+        return {
+            text: href
+            for href, text in re.findall(r'<a class="button" href="([^"]+)"[^>]*>(?:<svg.*?</svg>)?([A-Z][a-z ]+)', nav)
+        }
+
+    page = await browser.text(at)
+    assert f"Events 0 to 3 of {last}" in page and ways(page) == {"Later": f"{at}?after=3", "To the end": f"{at}?end=1"}
+    page = await browser.text(f"{at}?after=7")
+    assert ways(page)["From the beginning"] == at and ways(page)["Earlier"] == f"{at}?after=3"
+    assert ways(await browser.text(f"{at}?after=3"))["Earlier"] == at
+    end = await browser.text(f"{at}?end=1")
+    assert f"Events {last - 3} to {last} of {last}" in end and "Later" not in ways(end)
+
+
+async def test_agents_and_flows_are_found_by_their_words(house: House) -> None:
+    browser = await house.person("ann", ADMIN)
+    found = await browser.text("/console/catalog?q=STOCK+teller")
+    assert "/console/catalog/teller" in found and "/console/catalog/refund" not in found
+    assert "Nothing here has these words" in await browser.text("/console/catalog?q=nothing+of+it")

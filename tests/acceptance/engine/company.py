@@ -54,7 +54,7 @@ async def company(folder: Path) -> AsyncIterator[tuple[Company, cb.Runtime]]:
             workers.end()
 
 
-async def until(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Waits until something is true, and returns it."""
     deadline = time.monotonic() + seconds
     while not (found := what()):

@@ -33,7 +33,7 @@ async def misuse(body: Any) -> tuple[str, cb.RunStatus]:
     async with runtime(app) as test:
         handle = await test.start(flow)
         with pytest.raises(cb.RunFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         return str(caught.value.error), await handle.status()
 
 
@@ -110,7 +110,7 @@ async def test_the_flow_may_catch_the_misuse_and_go_on_alike_live_and_replayed()
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "went on"
+        assert await handle.result(timeout=30) == "went on"
     assert len(caught) == 2 and caught[0] == caught[1]
 
 
@@ -133,7 +133,7 @@ async def test_an_effect_requested_by_a_foreign_task_is_refused_there() -> None:
     async with runtime(app) as test:
         handle = await test.start(flow)
         with contextlib.suppress(cb.RunFailed):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         paths = [e.path async for e in handle.events()]
     assert told and "the effect stolen was requested outside the flow of run" in told[0]
     assert "for parallel work use ctx.gather" in told[0]
@@ -194,7 +194,7 @@ async def test_an_effect_requested_from_inside_a_step_fails_the_step_and_says_wh
 
     async with runtime(app) as test:
         with pytest.raises(cb.RunFailed, match="requested outside the flow") as caught:
-            await (await test.start(flow)).result(timeout=5)
+            await (await test.start(flow)).result(timeout=30)
     assert isinstance(caught.value.error, cb.StepFailed)
     assert caught.value.error.detail["type"] == "FlowMisuse"
 
@@ -216,7 +216,7 @@ async def test_a_plain_time_out_around_an_effect_is_abandoned_with_a_lesson_live
         handle = await test.start(flow)
         await asyncio.sleep(0.1)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "went on"
+        assert await handle.result(timeout=30) == "went on"
         kinds = [e.kind.label async for e in handle.events() if e.path == "0:forever"]
     assert kinds == ["abandoned"]
     assert len(seen) == 2 and seen[0] == seen[1]
@@ -243,7 +243,7 @@ async def test_a_plain_time_out_around_branches_ends_each_of_them_alike_live_and
         handle = await test.start(flow)
         await asyncio.sleep(0.1)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "went on"
+        assert await handle.result(timeout=30) == "went on"
     assert seen == [Abandoned, Abandoned]
 
 
@@ -262,7 +262,7 @@ async def test_a_plain_time_out_around_a_long_wait_does_not_count_because_the_ru
         await asyncio.sleep(0.05)
         assert await handle.status() is cb.RunStatus.WAITING
         await test.wind(1_001)
-        assert await handle.result(timeout=5) == "slept"
+        assert await handle.result(timeout=30) == "slept"
 
 
 async def test_a_flow_that_never_awaits_succeeds() -> None:
@@ -274,7 +274,7 @@ async def test_a_flow_that_never_awaits_succeeds() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow, 1)
-        assert await handle.result(timeout=5) == 2
+        assert await handle.result(timeout=30) == 2
         assert [e.kind.label async for e in handle.events()] == ["started", "run succeeded"]
 
 
@@ -309,7 +309,7 @@ async def test_one_effect_awaited_twice_happens_twice_in_two_places() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert [e.path async for e in handle.events()][1:3] == ["0:note", "1:note"]
     assert calls == [1, 1]
 
@@ -327,10 +327,10 @@ async def test_a_step_that_hangs_ends_at_its_time_limit_or_when_the_run_is_cance
 
     async with runtime(app) as test:
         with pytest.raises(cb.RunFailed, match=r"forever reached its time limit of 0.05 s") as caught:
-            await (await test.start(limited)).result(timeout=5)
+            await (await test.start(limited)).result(timeout=30)
         assert isinstance(caught.value.error, cb.TimedOut)
         handle = await test.start(cancelled)
         await asyncio.sleep(0.05)
         await handle.cancel("it hangs")
         with pytest.raises(cb.RunCancelled, match="it hangs"):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)

@@ -28,7 +28,7 @@ class Ticket(BaseModel):
 async def error_of(test: TestRuntime, flow: Any, value: Any = None) -> Any:
     """The typed error with which a run ends."""
     with pytest.raises(cb.RunFailed) as caught:
-        await (await test.start(flow, value)).result(timeout=5)
+        await (await test.start(flow, value)).result(timeout=30)
     return caught.value.error
 
 
@@ -120,7 +120,7 @@ async def test_odd_characters_pass_through_unharmed_or_are_replaced(text: str, s
     async with runtime(app) as test:
         handle = await test.start(flow, text)
         await test.wind(2)
-        assert await handle.result(timeout=5) == [stored, stored]
+        assert await handle.result(timeout=30) == [stored, stored]
     assert seen == [[stored, stored]] * 2
 
 
@@ -152,7 +152,7 @@ async def test_a_tool_that_returns_fifty_megabytes_fails_and_its_run_can_go_on()
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        kind, said = await handle.result(timeout=10)
+        kind, said = await handle.result(timeout=30)
         journal = [e async for e in handle.events()]
     assert kind == "malformed_result"
     assert "50,000,002 bytes, the limit is 262,144" in said
@@ -216,7 +216,7 @@ async def test_two_inputs_under_one_key_and_a_signal_to_a_run_that_has_ended() -
         handle = await test.start(flow, 1, key="order 7")
         with pytest.raises(KeyConflict, match="key 'order 7' of flow flow belongs to run"):
             await test.start(flow, 2, key="order 7")
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
         with pytest.raises(Conflict, match="has ended; nobody would read it; start a new run or requeue this one"):
             await handle.signal("word", 1)
 

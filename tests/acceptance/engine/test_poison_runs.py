@@ -27,9 +27,9 @@ async def test_a_killer_goes_to_the_dead_letters_and_innocents_beside_it_succeed
         killer = await door.start("killer")
         assert await supervised(workers, killer, 6) == ENGINE.max_deaths
         with pytest.raises(cb.RunFailed, match="3 workers in a row died") as caught:
-            await killer.result(timeout=5)
+            await killer.result(timeout=30)
         assert caught.value.status == "dead"
-        assert [await each.result(timeout=20) for each in innocents] == [40 * n for n in range(20)]
+        assert [await each.result(timeout=30) for each in innocents] == [40 * n for n in range(20)]
         beside = [int(line[1]) for line in lines(tmp_path, "beside")]
         assert len(beside) == ENGINE.max_deaths
         assert beside[1:] == [0, 0]  # once suspected, it runs alone
@@ -39,12 +39,12 @@ async def test_a_killer_goes_to_the_dead_letters_and_innocents_beside_it_succeed
         if workers.started[-1].poll() is not None:
             workers.start()
         await door.commands.requeue("default", killer.id, "mended")
-        assert await killer.result(timeout=10) == "mended"
+        assert await killer.result(timeout=30) == "mended"
 
 
 async def test_a_step_that_exits_fails_and_takes_no_worker_along(tmp_path: Path) -> None:
     async with company(tmp_path) as (workers, door):
         process = workers.start()
         handle = await door.start("leaver")
-        assert await handle.result(timeout=5) == "SystemExit"
+        assert await handle.result(timeout=30) == "SystemExit"
         assert process.poll() is None

@@ -83,7 +83,8 @@ def workers_app(folder: Path) -> cb.App:
     @app.tool(effect="idempotent", timeout=20)
     async def book(n: int, *, key: cb.IdempotencyKey) -> str:
         note(folder, "book", n, key)
-        await asyncio.sleep(0.2)
+        while (folder / f"hold {n}").exists():
+            await asyncio.sleep(0.01)
         return f"booked {n}"
 
     @app.flow

@@ -85,12 +85,14 @@ class House:
 async def house(
     app: cb.App | None = None, *, store: str = "sqlite://", worker: bool = True, console: bool = False, **options: Any
 ) -> AsyncIterator[House]:
-    """A gateway that answers; `options` are its settings."""
-    given: dict[str, Any] = {"secret": SECRET, "limit": 0, "tenant_limit": 0, "start_limit": 0}
-    gateway = GatewaySettings(**(given | options))
-    settings = Settings(store=store, gateway=gateway, engine=EngineSettings(drain=3))
+    """A gateway that answers; `options` are its settings, where `{port}` in its `public_url` is its own."""
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
+    given: dict[str, Any] = {"secret": SECRET, "limit": 0, "tenant_limit": 0, "start_limit": 0}
+    given |= options
+    given["public_url"] = given.get("public_url", "").format(port=port)
+    gateway = GatewaySettings(**given)
+    settings = Settings(store=store, gateway=gateway, engine=EngineSettings(drain=3))
     async with open_runtime(app or town(), worker=worker, settings=settings) as rt:
         key = await rt.access.first_key()
         assert key is not None

@@ -18,6 +18,7 @@ class Receiver:
         self.secret = ""
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.forged = 0
+        self.signatures: list[int] = []
         self.url = ""
         self.location = ""
 
@@ -26,6 +27,7 @@ class Receiver:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)}
         body = await reader.readexactly(int(headers["content-length"]))
+        self.signatures.append(len(headers["webhook-signature"].split(" ")))
         if self.good(headers, body):
             self.got.append((headers["webhook-id"], json.loads(body)))
         else:

@@ -13,9 +13,10 @@ import httpx2
 import pytest
 from joserfc.jwk import RSAKey
 
-from callboard.access.webhooks import check_webhook, reachable
+from callboard.connections.reachable import reachable
 from callboard.domain.errors import Denied, InputInvalid
 from callboard.domain.principal import Grant, Role
+from callboard.domain.webhook import check_webhook
 from callboard.testing.clock import WindingClock
 from tests.acceptance.gateway.house import House, house
 from tests.acceptance.gateway.who_may import TABLE
@@ -190,3 +191,13 @@ async def test_every_answer_says_what_a_browser_may_do_with_it() -> None:
                     if method == "POST" and cookie:
                         assert answer.status_code in (401, 403, 422), f"{path} without the token of a form"
         assert json.loads((await here.asking.get(f"/v1/runs/{run}")).text)["status"] == "ready"
+
+
+async def test_a_page_that_calls_this_its_own_server_gets_nothing() -> None:
+    """DNS rebinding: the name of the page leads here now, and the browser thinks that both are one."""
+    async with house(console=True, hosts=("agents.example",), proxies=("127.0.0.1",)) as here:
+        for path in ("/v1/whoami", "/console/login", "/livez", "/console/static/app.css"):
+            evil = await here.asking.get(path, headers={"Host": "evil.example", "X-Forwarded-Host": "localhost"})
+            assert (evil.status_code, evil.json()["code"]) == (421, "misdirected"), path
+        for host in ("agents.example", "localhost:1"):
+            assert (await here.asking.get("/v1/whoami", headers={"Host": host})).status_code == 200

@@ -14,12 +14,17 @@ from tests.house.tree import ROOT
 
 _JSON = b"Content-Type: application/json"
 _START = b'{"flow": "hello", "input": "x"}'
-_SMUGGLED = b"0\r\n\r\nGET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+_SMUGGLED = b"0\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def _request(line: str, *heads: bytes, body: bytes = b"") -> bytes:
     named = any(head.lower().startswith(b"host:") for head in heads)
-    lines = [f"{line} HTTP/1.1".encode("latin-1"), *([] if named else [b"Host: x"]), b"Connection: close", *heads]
+    lines = [
+        f"{line} HTTP/1.1".encode("latin-1"),
+        *([] if named else [b"Host: localhost"]),
+        b"Connection: close",
+        *heads,
+    ]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -43,7 +48,7 @@ _REQUESTS: list[tuple[str, bytes, tuple[int, ...]]] = [
     ("chunked, but not last", _start(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n"), (400,)),
     ("a folded header", _start(b"Transfer-Encoding:\r\n chunked", body=b"0\r\n\r\n"), (400,)),
     ("a blank before the colon", _start(b"Content-Length : 2", body=b"{}"), (400,)),
-    ("a bare line feed", b"GET /livez HTTP/1.1\nHost: x\nConnection: close\n\n", (400,)),
+    ("a bare line feed", b"GET /livez HTTP/1.1\nHost: localhost\nConnection: close\n\n", (400,)),
     ("a bare carriage return", _request("GET /v1/whoami", b"X-Request-Id: a\rX-Evil: 1"), (400,)),
     ("a NUL in a header", _request("GET /v1/whoami", b"Callboard-Tenant: a\x00b"), (400,)),
     ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", (400, 408)),
@@ -120,8 +125,8 @@ async def test_who_sends_nothing_or_slowly_keeps_nobody_from_being_served() -> N
             begun = asyncio.get_running_loop().time()
             assert (await here.asking.get("/v1/whoami")).status_code == 200
             took.append(asyncio.get_running_loop().time() - begun)
-        assert sorted(took)[10] < 0.2
-        ended = await asyncio.gather(*(asyncio.wait_for(reader.read(), 10) for reader, _ in idle))
+        assert sorted(took)[10] < 1.0
+        ended = await asyncio.gather(*(asyncio.wait_for(reader.read(), 60) for reader, _ in idle))
         assert all(each.startswith(b"HTTP/1.1 408") for each in ended), set(ended)
         assert (await dripping).startswith((b"HTTP/1.1 408", b"cut")), "a body that comes byte by byte has an end, too"
         for _, writer in idle:
@@ -184,7 +189,7 @@ async def _answer(url: str, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(target.host, target.port)
     writer.write(request)
     try:
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
 

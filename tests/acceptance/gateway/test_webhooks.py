@@ -64,7 +64,7 @@ async def test_it_is_tried_again_also_by_another_process_and_a_redirect_is_not_f
         first = build(town(), settings, clock=clock)
         await first.open()
         desk = first.desk(first.access.local("me"))
-        there.secret = await desk.credentials.webhook_secret()
+        there.secret = (await desk.webhooks.secret()).secret
         handle = await desk.runs.start("hello", "Mia", webhook=there.url)
         await handle.result(20)
         await _tries(first, handle.id, 1)
@@ -84,6 +84,50 @@ async def test_it_is_tried_again_also_by_another_process_and_a_redirect_is_not_f
             await second.close()
         assert [message for message, _ in there.got] == [there.got[0][0]] * 3
         assert there.got[0][1] == there.got[1][1] == there.got[2][1]
+        assert there.forged == 0
+
+
+async def test_turns_and_second_ends_are_told_too_and_during_a_rotation_with_two_signatures() -> None:
+    async with receiver() as there, house(webhook_hosts=("localhost",)) as here:
+        old = (await here.asking.get("/v1/webhooks/secret")).json()
+        there.secret = old["secret"]
+        assert old["before"] is None
+        bad = await here.asking.post("/v1/sessions", json={"flow": "hello", "webhook": "ftp://x"})
+        assert bad.status_code == 422
+        made = await here.asking.post("/v1/sessions", json={"flow": "hello", "id": "s", "webhook": there.url})
+        assert made.json()["webhook"] == there.url
+        sent = [
+            (await here.asking.post("/v1/sessions/s/messages", json=body, headers={"Idempotency-Key": "1"})).json()
+            for body in ({"text": "Mia"}, {"text": "Mia"})
+        ]
+        assert sent[0]["id"] == sent[1]["id"]
+        [told] = await _deliveries(here, sent[0]["id"], "done")
+        assert there.got == [(told["id"], there.got[0][1])]
+        said = there.got[0][1]["data"]
+        assert (said["id"], said["session"], said["output"]) == (sent[0]["id"], "s", "hello Mia")
+        elsewhere = {"text": "Tom", "webhook": there.url + "&c=d"}
+        turn = (await here.asking.post("/v1/sessions/s/messages", json=elsewhere)).json()
+        [told] = await _deliveries(here, turn["id"], "done")
+        assert told["url"] == elsewhere["webhook"], "the message's own takes the place of the session's"
+
+        new = (await here.asking.post("/v1/webhooks/secret/rotate", json={"overlap": 60})).json()
+        assert (new["before"], new["secret"] == old["secret"]) == (old["secret"], False)
+        broken = await here.start("breaks", webhook=there.url)
+        [first] = await _deliveries(here, broken, "done")
+        there.secret = new["secret"]
+        assert (await here.asking.post(f"/v1/runs/{broken}/requeue")).status_code == 200
+        for _ in range(300):
+            if len(there.got) == 4:
+                break
+            await asyncio.sleep(0.02)
+        second, same = (await here.asking.get(f"/v1/runs/{broken}/deliveries")).json()["items"]
+        assert (same["id"], same["ending"], second["ending"]) == (first["id"], 1, 2)
+        assert [message for message, _ in there.got[2:]] == [first["id"], second["id"]]
+        assert [body["type"] for _, body in there.got[2:]] == ["run.failed"] * 2
+        assert there.signatures == [1, 1, 2, 2]
+        cut = (await here.asking.post("/v1/webhooks/secret/rotate", json={"overlap": 0})).json()
+        assert (cut["before"], cut["before_until"]) == (None, None)
+        assert (await here.asking.post("/v1/webhooks/secret/rotate", json={"overlap": -1})).status_code == 422
         assert there.forged == 0
 
 
@@ -115,7 +159,7 @@ async def test_a_receiver_that_never_answers_holds_up_no_other() -> None:
             await desk.runs.start("hello", str(number), webhook="https://dead.example.com/")
         alive = await desk.runs.start("hello", "Mia", webhook="https://alive.example.com/")
         await alive.result(20)
-        async with asyncio.timeout(5):  # half as long as one try takes that is not answered
+        async with asyncio.timeout(9):  # shorter than one try takes that is not answered
             while (await rt.store.deliveries.find("default", run_id=alive.id))[0].status != "done":
                 await asyncio.sleep(0.05)
     finally:

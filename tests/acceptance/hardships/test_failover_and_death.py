@@ -62,18 +62,18 @@ async def test_two_deaths_after_a_failover_change_nothing_but_the_bill(kind: Any
     world = Theatre(kind)
     async with runtime(world.app, None if place == "memory" else tmp_path / "x.db") as test:
         handle = await test.start(world.agent, "go")
-        await asyncio.wait_for(world.before.wait(), 5)
+        await asyncio.wait_for(world.before.wait(), 60)
         world.hold_before = False
         handle = await books.kill_and_go_on(test, handle)
         heard: list[Any] = []
         watching = asyncio.create_task(follow(test, handle.id, heard))
-        await asyncio.wait_for(world.middle.wait(), 5)
+        await asyncio.wait_for(world.middle.wait(), 60)
         world.hold_middle = False
         watching.cancel()
         handle = await books.kill_and_go_on(test, handle)
         again: list[Any] = []
         watching = asyncio.create_task(follow(test, handle.id, again))
-        assert await handle.result(timeout=5) == "the second is brief"
+        assert await handle.result(timeout=30) == "the second is brief"
         await asyncio.sleep(0.01)
         watching.cancel()
         assert (world.first, world.second) == (1, 3)
@@ -106,11 +106,11 @@ async def test_what_failed_for_good_after_a_death_is_paid_for_too(tmp_path: Path
     )
     async with runtime(app, tmp_path / "x.db") as test:
         handle = await test.start(agent, "go")
-        await asyncio.wait_for(reached.wait(), 5)
+        await asyncio.wait_for(reached.wait(), 60)
         hold = False
         handle = await books.kill_and_go_on(test, handle)
         with pytest.raises(cb.RunFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert isinstance(caught.value.error, cb.LimitReached)
         assert caught.value.error.reason == "usd"
         used = await books.check(test, [handle.id])
@@ -121,11 +121,11 @@ async def test_a_cancel_after_a_death_pays_for_what_the_dead_had_asked(tmp_path:
     world = Theatre()
     async with runtime(world.app, tmp_path / "x.db") as test:
         handle = await test.start(world.agent, "go")
-        await asyncio.wait_for(world.before.wait(), 5)
+        await asyncio.wait_for(world.before.wait(), 60)
         await test.kill()
         await handle.cancel("enough")
         await test.restart()
         handle = test.rt.handle(handle.id)
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         await books.check(test, [handle.id])

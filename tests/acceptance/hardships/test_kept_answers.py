@@ -68,7 +68,7 @@ async def test_a_kept_answer_s_calls_are_made_anew_and_a_replay_gets_the_same(tm
         asked = len(world.asked)
         handle = await books.kill_and_go_on(test, handle)
         test.clock.set(test.clock.now() + 1500.0)  # what was kept is too old by now
-        found = await handle.result(timeout=5)
+        found = await handle.result(timeout=30)
         assert found == [["hat number 1", "coat number 2"], ["hat number 3", "coat number 4"]]
         assert len(world.asked) == asked
         assert world.looked == 4
@@ -79,10 +79,10 @@ async def test_the_answer_of_whoever_stood_in_is_kept_for_the_question(tmp_path:
     world = World(away=True)
     async with runtime(world.app, tmp_path / "x.db") as test:
         handle = await test.start("asked")
-        assert await handle.result(timeout=5) == "there"
+        assert await handle.result(timeout=30) == "there"
         assert world.asked == ["one", "two", "one", "two"]
         again = await test.start("asked")
-        assert await again.result(timeout=5) == "there"
+        assert await again.result(timeout=30) == "there"
         assert world.asked[4:] == ["one", "two"]  # the last turn: what the tools said is another question
         kinds = [e.kind for e in await books.journal(test, again.id) if e.path.endswith("/0:model")]
         assert kinds == [EventKind.DONE]
@@ -94,12 +94,12 @@ async def test_an_answer_that_others_got_meanwhile_does_not_hide_what_a_dead_cal
     async with runtime(world.app, tmp_path / "x.db") as test:
         world.holds = True
         handle = await test.start("asked")
-        await asyncio.wait_for(world.reached.wait(), 5)
+        await asyncio.wait_for(world.reached.wait(), 60)
         await test.kill()
         world.holds = False
         await test.restart()
         handle = test.rt.handle(handle.id)
-        assert await handle.result(timeout=5) == "there"
+        assert await handle.result(timeout=30) == "there"
         await books.check(test, [handle.id])
 
 
@@ -108,12 +108,12 @@ async def test_a_call_that_died_and_then_finds_a_kept_answer_is_paid_for(tmp_pat
     async with runtime(world.app, tmp_path / "x.db") as test:
         world.holds = True
         first = await test.start("asked")
-        await asyncio.wait_for(world.reached.wait(), 5)
+        await asyncio.wait_for(world.reached.wait(), 60)
         world.holds = False
         second = await test.start("asked")  # gets its answer while the first one's is under way
-        assert await second.result(timeout=5) == "there"
+        assert await second.result(timeout=30) == "there"
         first = await books.kill_and_go_on(test, first)
-        assert await first.result(timeout=5) == "there"
+        assert await first.result(timeout=30) == "there"
         found = await books.journal(test, first.id)
         kinds = [e.kind for e in found if e.path.endswith("/0:model")]
         assert kinds == [EventKind.INTENT, EventKind.DONE], books.lines(found)

@@ -68,7 +68,7 @@ async def test_three_of_five_branches_call_and_two_are_told(place: str, latency:
         assert panel.calls == 3
         handle = await books.kill_and_go_on(test, handle)
         await test.wind(2000)
-        assert await handle.result(timeout=5) == ["budget", "budget", "yes", "yes", "yes"]
+        assert await handle.result(timeout=30) == ["budget", "budget", "yes", "yes", "yes"]
         found = await books.journal(test, handle.id)
         outcomes = [e.kind for e in found if e.path.endswith(":model") and e.kind in (EventKind.DONE, EventKind.FAILED)]
         assert sorted(outcomes) == sorted([EventKind.DONE] * 3 + [EventKind.FAILED] * 2)
@@ -82,7 +82,7 @@ async def test_a_fork_from_any_event_of_it_ends_the_same_way_on_its_own_account(
         handle = await test.start("panel", 0.0)
         for _ in range(10):
             await test.wind(1)
-        want = await handle.result(timeout=5)
+        want = await handle.result(timeout=30)
         assert want == ["budget", "budget", "yes", "yes", "yes"]
         last = len(await books.journal(test, handle.id)) - 1
         runs = [handle.id]
@@ -93,7 +93,7 @@ async def test_a_fork_from_any_event_of_it_ends_the_same_way_on_its_own_account(
                 continue
             for _ in range(10):
                 await test.wind(1)
-            assert await test.rt.handle(fork.id).result(timeout=5) == want, seq
+            assert await test.rt.handle(fork.id).result(timeout=30) == want, seq
             runs.append(fork.id)
         assert len(runs) > 2
         await test.rt.store.budgets.sweep()
@@ -107,7 +107,7 @@ async def test_a_requeue_with_more_room_makes_only_the_calls_that_were_refused(t
         for _ in range(10):
             await test.wind(1)
         with pytest.raises(cb.RunFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert isinstance(caught.value.error, cb.LimitReached)
         assert caught.value.error.reason == "budget"
         assert panel.calls == 3
@@ -115,7 +115,7 @@ async def test_a_requeue_with_more_room_makes_only_the_calls_that_were_refused(t
         for _ in range(10):
             await test.wind(1)
         with pytest.raises(cb.RunFailed):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert panel.calls == 3
         await test.rt.store.budgets.put(
             Limit(tenant="default", scope="run", name="*", period="ever", bound=Bound(calls=10), by="anna", at=1.0)
@@ -129,6 +129,6 @@ async def test_a_requeue_with_more_room_makes_only_the_calls_that_were_refused(t
                 await test.wind(1)
             if (await handle.status()) is cb.RunStatus.SUCCEEDED:
                 break
-        assert await handle.result(timeout=5) == ["yes"] * 5
+        assert await handle.result(timeout=30) == ["yes"] * 5
         assert panel.calls == 5
         await books.check(test, [handle.id])

@@ -83,7 +83,7 @@ async def test_a_cancel_from_outside_while_a_child_undoes_leaves_nothing(dies: b
     town = Town(undo_hangs=True)
     async with runtime(town.app, tmp_path / "x.db") as test:
         handle = await test.start("family")
-        await asyncio.wait_for(town.undoing.wait(), 5)
+        await asyncio.wait_for(town.undoing.wait(), 60)
         await handle.cancel("enough")
         await asyncio.sleep(0.05)
         if dies:
@@ -137,7 +137,7 @@ async def test_a_person_who_is_asked_within_a_saga_decides_whether_it_is_undone(
             await decide(test, handle, word)
         await ended(test)
         if word == "approved":
-            assert await handle.result(timeout=5) == ["flight booked", "hotel booked"]
+            assert await handle.result(timeout=30) == ["flight booked", "hotel booked"]
             assert sorted(town.booked.values()) == ["flight", "hotel"]
         else:
             assert town.booked == {}

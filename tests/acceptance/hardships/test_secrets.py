@@ -98,7 +98,7 @@ async def test_a_key_that_is_said_back_stands_nowhere(
             handle = await test.start("clerk", "go")
             await ended(test, handle)
             with pytest.raises(cb.RunFailed) as caught:
-                await handle.result(timeout=5)
+                await handle.result(timeout=30)
             clean("the error", f"{caught.value!r} {vars(caught.value.error)}")
             cause: BaseException | None = caught.value
             while cause is not None:
@@ -131,7 +131,7 @@ async def test_a_password_in_an_address_stands_nowhere(tmp_path: Path, caplog: p
         handle = await test.start("clerk", "go")
         await ended(test, handle)
         with pytest.raises(cb.RunFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         clean("the error", f"{caught.value!r} {vars(caught.value.error)}")
         for event in await test.rt.store.journal.read("default", handle.id):
             clean("the journal", event.body.decode())

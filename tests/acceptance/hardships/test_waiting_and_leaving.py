@@ -92,7 +92,7 @@ async def test_a_cancel_while_a_call_waits_leaves_nothing_behind(what: str, dies
         else:
             await handle.cancel("enough")
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         await books.check(test, [handle.id])
         await free_again(queue, test, what)
 
@@ -103,7 +103,7 @@ async def test_a_time_limit_while_a_call_waits_leaves_nothing_behind(what: str, 
     async with runtime(queue.app, tmp_path / "x.db") as test:
         handle = await begin(test, 60.0)
         test.clock.set(test.clock.now() + 61.0)
-        assert await handle.result(timeout=5) == "Failed"
+        assert await handle.result(timeout=30) == "Failed"
         await books.check(test, [handle.id])
         await free_again(queue, test, what)
 
@@ -112,4 +112,4 @@ async def free_again(queue: Queue, test: TestRuntime, what: str) -> None:
     """The place that it had is free for others."""
     if what == "place":
         queue.free.set()
-        assert await asyncio.wait_for(test.run("quick", "third"), 5) == "yes"
+        assert await asyncio.wait_for(test.run("quick", "third"), 60) == "yes"

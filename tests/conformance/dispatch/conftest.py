@@ -27,7 +27,7 @@ class Ear:
 
     async def hears(self, *hints: Hint, ring: Callable[[], object] | None = None) -> None:
         """Waits until it has heard all of these; rings again and again, if told how, since hints may be lost."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not set(hints) <= set(self.heard):
                 if ring is not None:
                     ring()

@@ -155,7 +155,7 @@ async def test_a_refused_append_without_an_event_holds_up_nobody(store: Store) -
     held = await running(store)
     question = ask()
     await store.journal.append(held, [], Extras(asks=(question,)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(StoreError):
             await store.journal.append(held, [], Extras(asks=(question,)))
         await store.journal.append(held, [event(1)])

@@ -1,6 +1,7 @@
 """Appended events are durable, in order, without gaps, and written by nobody but the run's owner."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from callboard.store.journal import Extras
 from callboard.store.store import Store
 from tests.conformance.store.play import (
     BEN,
+    LARGE,
+    LATER,
     TENANT,
     claim,
     end,
@@ -79,6 +82,7 @@ async def test_a_journal_is_read_from_any_place_and_in_pieces(store: Store) -> N
     assert [e.seq for e in await store.journal.read(TENANT, held.run_id, after=6)] == [7, 8, 9]
     assert [e.seq for e in await store.journal.read(TENANT, held.run_id, after=2, limit=3)] == [3, 4, 5]
     assert await store.journal.read(TENANT, held.run_id, after=9) == []
+    assert await store.journal.last(TENANT, held.run_id) == 9
 
 
 async def test_the_journal_of_an_unknown_run_is_not_found(store: Store) -> None:
@@ -179,3 +183,25 @@ async def test_no_event_is_written_past_one_that_was_refused(store: Store) -> No
     )
     assert len(of_type(results, StoreError)) == 2
     assert await seqs_of(store, held.run_id) == [0]
+
+
+async def test_a_read_ends_when_its_room_is_filled(store: Store) -> None:
+    held = await running(store, input=b"1")
+    for seq, size in enumerate((LARGE, 10, LARGE, LARGE, 10), 1):
+        await store.journal.append(held, [event(seq, body=b'"%s"' % (b"x" * (size - 2)))])
+    room = LARGE + 10
+
+    async def read(run_id: str, after: int = -1, **more: Any) -> list[int]:
+        return [each.seq for each in await store.journal.read(TENANT, run_id, after=after, room=room, **more)]
+
+    forked = await store.runs.fork(TENANT, held.run_id, 4, new_id(), LATER)
+    for run_id, last in ((held.run_id, 5), (forked.id, 5)):
+        assert await read(run_id) == [0, 1, 2]
+        assert await read(run_id, 2) == [3, 4]
+        assert await read(run_id, 4) == [last]
+        assert await read(run_id, last) == []
+        assert await read(run_id, limit=2) == [0, 1]
+    room = 0
+    assert await read(held.run_id) == [], "nothing has no place"
+    room = 1
+    assert await read(held.run_id, 0) == [1], "at least one"

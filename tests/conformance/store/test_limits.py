@@ -1,17 +1,12 @@
 """What operators allow, and where they look."""
 
 import pytest
-from msgspec.structs import replace
 
 from callboard.domain.budget import ZERO, Amount, Balance, Bound
 from callboard.domain.run import RunStatus
-from callboard.domain.usage import Usage
-from callboard.store.claims import Claim
-from callboard.store.journal import Extras
-from callboard.store.runs import Cost
 from callboard.store.store import Store
 from tests.conformance.store.charging import ONE, balance, charge, limit, reserve, settle
-from tests.conformance.store.play import STRANGER, T0, TENANT, child_of, claim, end, event, many_running, running
+from tests.conformance.store.play import STRANGER, T0, TENANT, end, many_running, running
 
 NAMES = ("agent:a", "agent:b", "agent:b@2026-11-21", "run:1", "run:2", "tenant", "tenant@2026-11")
 
@@ -74,32 +69,3 @@ async def test_a_purge_takes_a_runs_own_account_and_leaves_runs_that_hold_someth
     left = await store.budgets.accounts(TENANT)
     assert set(left) == ({"tenant"} if swept else {"tenant", f"run:{holding.run_id}"})
     assert (await balance(store)).used + (await balance(store)).held == ONE + ONE
-
-
-async def test_what_runs_cost_is_told_by_day_flow_and_end(store: Store) -> None:
-    day = 86_400
-    first, second, third, going = await many_running(store, 4)
-    spent = Usage(5, 4, 3, 2, 1, 6)
-    for held in (first, second, third, going):
-        await store.journal.append(held, [event(1)], Extras(spent=spent))
-    child = await child_of(store, third, 2)
-    own = (await claim(store, child)).claim
-    await store.journal.append(own, [event(1)], Extras(spent=spent))
-
-    async def finish(held: Claim, seq: int, late: int, status: RunStatus = RunStatus.SUCCEEDED) -> None:
-        last = end(seq, status)
-        moved = replace(last.event, at=last.event.at + late * 1_000_000)
-        await store.claims.settle(held, replace(last, event=moved))
-
-    await finish(first, 2, 0)
-    await finish(second, 2, 10)
-    await finish(own, 2, day)
-    await finish(third, 3, day, RunStatus.FAILED)
-    tuesday = [Cost("2023-11-14", "order", "1", False, RunStatus.SUCCEEDED, 2, spent + spent)]
-    wednesday = [
-        Cost("2023-11-15", "order", "1", False, RunStatus.FAILED, 1, spent),
-        Cost("2023-11-15", "order", "1", True, RunStatus.SUCCEEDED, 1, spent),
-    ]
-    assert await store.runs.costs(TENANT, T0) == tuesday + wednesday
-    assert await store.runs.costs(TENANT, T0 + day) == wednesday
-    assert await store.runs.costs(STRANGER, 0.0) == []

@@ -126,6 +126,49 @@ async def test_pages_follow_each_other(board: Store) -> None:
     assert await found(board, before="no such run") == ""
 
 
+async def test_a_search_looks_at_the_newest_runs_only_where_it_is_told_to_and_says_where_it_ended(board: Store) -> None:
+    ids = {run.key: run.id for run in await board.runs.search(TENANT, Search())}
+
+    async def steps(among: int, **what: Any) -> list[str]:
+        """What each search finds that goes on behind the one before."""
+        search, before, seen = Search(among=among, **what), None, []
+        while True:
+            runs = await board.runs.search(TENANT, search, before=before)
+            seen.append("".join(run.key or "" for run in runs))
+            if (before := await board.runs.reach(TENANT, search, before=before)) is None:
+                return seen
+
+    assert await steps(3) == ["gfe", "dcb", "a"]
+    assert await steps(7) == await steps(100) == ["gfedcba"]
+    assert await steps(3, labels={"team": "red"}) == ["", "b", ""]
+    assert await steps(2, text="mia") == ["", "", "", "a"]
+    assert await steps(1, statuses=(RunStatus.FAILED, RunStatus.DEAD)) == ["", "c", "a"], "of those with an error"
+    assert await steps(1, statuses=(RunStatus.DEAD,)) == ["", "c"], "of those that are stuck"
+    assert await steps(1, statuses=(RunStatus.READY, RunStatus.WAITING)) == ["ge"], "those at work are all looked at"
+    assert await board.runs.reach(TENANT, Search()) is None
+    assert await board.runs.reach(STRANGER, Search(among=1)) is None
+    assert await board.runs.reach(TENANT, Search(among=2), before=ids["e"]) == ids["c"]
+    some = await board.runs.totals(TENANT, Search(among=4))
+    assert (sum(some.statuses.values()), some.kinds, some.whole) == (4, {"version": 1}, False)
+    assert (await board.runs.totals(TENANT, Search(among=7))).whole
+    worst = await board.runs.totals(TENANT, Search(statuses=(RunStatus.BLOCKED, RunStatus.DEAD), among=1))
+    assert (worst.statuses, worst.kinds, worst.whole) == ({RunStatus.BLOCKED: 1}, {"version": 1}, False)
+
+
+async def test_runs_of_a_time_are_found_however_many_came_before_and_by_whichever_clock(store: Store) -> None:
+    hours = (0, 1, 2, 50, 51, 50.5, 52, 90, 90, 91)  # one of them by a clock that is half an hour behind
+    for number, hour in enumerate(hours):
+        await store.runs.start(new_run(key=f"{number}", at=T0 + hour * 3_600))
+        await store.runs.start(new_run(key="x", at=T0 + hour * 3_600, tenant=STRANGER, flow=f"flow{number}"))
+    for since in (-5, 0, 0.5, 2, 3, 50, 50.5, 50.7, 51.5, 89, 90, 91, 92):
+        wanted = "".join(str(number) for number, hour in enumerate(hours) if hour >= since)[::-1]
+        assert await found(store, since=T0 + since * 3_600) == wanted, since
+        assert await found(store, since=T0 + since * 3_600, among=50, statuses=(RunStatus.READY,)) == wanted, since
+    assert await found(store, tenant="nobody", since=T0) == ""
+    recent = Search(since=T0 + 90 * 3_600, among=3)
+    assert (await store.runs.totals(TENANT, recent)).whole, "what is older does not count"
+
+
 async def test_flows_are_found_by_patterns_in_which_a_star_alone_is_special(store: Store) -> None:
     for flow in (*ODD, "aXb"):
         await store.runs.start(new_run(flow=flow, key=flow))

@@ -8,6 +8,7 @@ import pytest
 from callboard.domain.errors import Conflict, NotFound
 from callboard.domain.run import RunStatus
 from callboard.store.claims import Release
+from callboard.store.letter import CANCEL
 from callboard.store.sessions import Added, Meanwhile, NewTurn, Turn, TurnStatus
 from callboard.store.store import Store
 from tests.conformance.store.play import ANNA, FLOWS, LATER, STRANGER, T0, TENANT, claim, end, new_id, park, start
@@ -69,7 +70,7 @@ async def talk(store: Store) -> Talk:
 
 
 async def test_a_conversation_comes_back_as_it_was_begun(store: Store) -> None:
-    kept = session(labels={"team": "blue", "näïve 🎭": "'--"})
+    kept = session(labels={"team": "blue", "näïve 🎭": "'--"}, webhook="https://x.example/hook")
     assert await store.sessions.create(kept) == kept
     assert await store.sessions.create(session(created_at=T0 + 9)) == kept, "it was there"
     assert await store.sessions.get(TENANT, "talk") == kept
@@ -148,7 +149,7 @@ async def test_a_message_interrupts_and_what_was_said_stays(talk: Talk) -> None:
     await talk.begin(second)
     third = (await talk.say()).turn
     fourth = await talk.say(INTERRUPT)
-    assert fourth.cancel == (second.id,) and fourth.turn.after == third.id
+    assert fourth.cancelled == (second.id,) and fourth.turn.after == third.id
     assert await talk.statuses() == [STARTED, STARTED, SKIPPED, PENDING]
     assert await talk.line() == ["1", "2", "3", "4"]
     assert not await talk.store.sessions.started(TENANT, third.id, ())
@@ -163,12 +164,12 @@ async def test_a_message_replaces_what_was_said_last(talk: Talk) -> None:
     await talk.begin(second)
     await talk.say()
     fourth = await talk.say(REPLACE)
-    assert fourth.cancel == (second.id,) and fourth.turn.after == first.id
+    assert fourth.cancelled == (second.id,) and fourth.turn.after == first.id
     assert await talk.statuses() == [STARTED, DROPPED, DROPPED, PENDING]
     assert await talk.line() == ["1", "4"]
     assert await talk.due() == [], "one run at a time, also of one that was dropped"
     fifth = await talk.say(REPLACE)
-    assert fifth.cancel == (second.id,) and fifth.turn.after == first.id
+    assert fifth.cancelled == (second.id,) and fifth.turn.after == first.id
     await talk.finish(second, RunStatus.CANCELLED)
     assert await talk.due() == [fifth.turn.id]
     with pytest.raises(Conflict, match="replaced"):
@@ -187,7 +188,7 @@ async def test_a_turn_that_the_conversation_went_on_from_is_cancelled_but_not_dr
     second = await talk.answered()
     await talk.store.runs.requeue(TENANT, first.id, "", LATER)
     third = await talk.say(REPLACE)
-    assert third.cancel == (first.id,) and third.turn.after == second.id
+    assert third.cancelled == (first.id,) and third.turn.after == second.id
     assert await talk.line() == ["1", "2", "3"]
     assert await talk.due() == []
 
@@ -212,12 +213,13 @@ async def test_a_turn_that_is_added_again_is_found(talk: Talk) -> None:
     await talk.begin(first)
     second = await talk.say(INTERRUPT, id="twice")
     again = await talk.say(INTERRUPT, id="twice", message={"text": "other"})
-    assert again == Added(second.turn, (first.id,), created=False), "what is in its way still is"
+    assert second.cancelled == (first.id,)
+    assert again == Added(second.turn, created=False), "what it cancels was asked to end when it was added"
     await talk.finish(first, RunStatus.CANCELLED)
     await talk.begin(second.turn)
     await talk.say()
     found = await talk.say(INTERRUPT, id="twice")
-    assert not found.created and found.cancel == () and found.turn.status is STARTED
+    assert not found.created and found.cancelled == () and found.turn.status is STARTED
     assert await talk.statuses() == [STARTED, STARTED, PENDING]
     await talk.store.sessions.create(session(id="other"))
     with pytest.raises(Conflict, match="belongs to session"):
@@ -229,12 +231,30 @@ async def test_a_run_that_was_started_but_not_noted_is_cancelled_too(talk: Talk)
     first = (await talk.say()).turn
     await start(talk.store, id=first.id)
     second = await talk.say(INTERRUPT)
-    assert second.cancel == (first.id,)
+    assert second.cancelled == (first.id,)
     assert await talk.due() == [first.id], "it is noted before the next begins"
     assert await talk.store.sessions.started(TENANT, first.id, ())
     assert await talk.due() == []
     third = await talk.say(REPLACE)
-    assert third.cancel == (first.id,) and third.turn.after is None
+    assert third.cancelled == (first.id,) and third.turn.after is None
+
+
+@pytest.mark.parametrize("meanwhile", [INTERRUPT, REPLACE])
+async def test_what_a_message_cancels_is_asked_to_end_with_it(talk: Talk, meanwhile: Meanwhile) -> None:
+    """Whoever sends it may be gone the moment after."""
+    first = (await talk.say()).turn
+    await start(talk.store, id=first.id)
+    await talk.store.sessions.started(TENANT, first.id, ())
+    held = (await claim(talk.store, first.id)).claim
+    assert (await talk.say(meanwhile)).cancelled == (first.id,)
+    counter, [letter] = await talk.store.inbox.read(held, 0)
+    assert (counter, letter.name, letter.body) == (1, CANCEL, b'"another message came"')
+    await talk.store.claims.settle(held, end(1, RunStatus.BLOCKED))
+    assert (await talk.say(INTERRUPT)).cancelled == (first.id,), "it has not ended"
+    again = await claim(talk.store, first.id)
+    assert [each.name for each in again.letters] == [CANCEL, CANCEL], "one that is blocked is requeued to end"
+    await talk.store.claims.settle(again.claim, end(3, RunStatus.CANCELLED))
+    assert len(await talk.due()) == 1
 
 
 async def test_of_many_who_speak_at_once_each_comes_after_another(store: Store, other: Store, talk: Talk) -> None:

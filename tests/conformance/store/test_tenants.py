@@ -14,7 +14,8 @@ from callboard.store.answers import Answers
 from callboard.store.approvals import Approvals, ApprovalStatus
 from callboard.store.blobs import Blobs
 from callboard.store.budgets import Budgets
-from callboard.store.deliveries import Deliveries, Delivery
+from callboard.store.costs import Costs, Spending
+from callboard.store.deliveries import Deliveries, Signing
 from callboard.store.inbox import Inbox
 from callboard.store.journal import Journal
 from callboard.store.runs import Runs, Search, Totals
@@ -47,12 +48,21 @@ async def totals(store: Store, run_id: str) -> bool:
     return found != Totals({}, {}, NOTHING)
 
 
+async def unsigned(store: Store) -> bool:
+    return await store.deliveries.signing(STRANGER) != Signing()
+
+
+async def hidden_costs(store: Store) -> bool:
+    return await store.costs.spending(STRANGER, 0.0, LATER) != Spending([], [])
+
+
 # What a stranger may try with the run, the question and the payload of another tenant.
 REFUSED: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "runs.get": lambda s, run, _: s.runs.get(STRANGER, run),
     "runs.requeue": lambda s, run, _: s.runs.requeue(STRANGER, run, "", LATER),
     "runs.fork": lambda s, run, _: s.runs.fork(STRANGER, run, 0, new_id(), LATER),
     "journal.read": lambda s, run, _: s.journal.read(STRANGER, run),
+    "journal.last": lambda s, run, _: s.journal.last(STRANGER, run),
     "inbox.send": lambda s, run, _: s.inbox.send(STRANGER, run, "cancel", b"null", LATER),
     "approvals.get": lambda s, _, question: s.approvals.get(STRANGER, question),
     "approvals.decide": lambda s, _, question: s.approvals.decide(
@@ -69,7 +79,8 @@ EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "runs.rows": lambda s, run, _: s.runs.rows(STRANGER, [run]),
     "runs.by_key": lambda s, *_: s.runs.by_key(STRANGER, "order", [KEY]),
     "runs.outcomes": lambda s, run, _: s.runs.outcomes(STRANGER, [run]),
-    "runs.costs": lambda s, *_: s.runs.costs(STRANGER, 0.0),
+    "costs.runs": lambda s, *_: s.costs.runs(STRANGER, 0.0, LATER),
+    "costs.spending": lambda s, *_: hidden_costs(s),
     "budgets.accounts": lambda s, *_: s.budgets.accounts(STRANGER),
     "budgets.remove": lambda s, *_: s.budgets.remove(STRANGER, "agent", "writer", "day"),
     "answers.get": lambda s, *_: s.answers.get(STRANGER, b"question", 0.0),
@@ -77,15 +88,17 @@ EMPTY: dict[str, Callable[[Store, str, str], Awaitable[Any]]] = {
     "approvals.find": lambda s, run, _: s.approvals.find(STRANGER, run_id=run),
     "runs.search": lambda s, run, _: s.runs.search(STRANGER, Search(text=run)),
     "runs.totals": lambda s, run, _: totals(s, run),
+    "runs.reach": lambda s, *_: s.runs.reach(STRANGER, Search(among=1)),
     "journal.news": lambda s, run, _: s.journal.news(STRANGER, {run: -1}, 10),
     "sessions.find": lambda s, *_: s.sessions.find(STRANGER),
     "sessions.turn": lambda s, run, _: s.sessions.turn(STRANGER, run),
     "sessions.turns": lambda s, run, _: s.sessions.turns(STRANGER, run),
     "sessions.started": lambda s, run, _: s.sessions.started(STRANGER, run, ()),
     "deliveries.find": lambda s, run, _: s.deliveries.find(STRANGER, run_id=run),
+    "deliveries.signing": lambda s, *_: unsigned(s),
 }
 # Take a tenant and no id; tested where they belong.
-ELSEWHERE = {"runs.start", "runs.purge", "budgets.balances", "answers.put", "deliveries.settle"}
+ELSEWHERE = {"runs.start", "runs.purge", "budgets.balances", "answers.put", "deliveries.settle", "deliveries.rotate"}
 
 
 async def secret_run(store: Store) -> tuple[str, str]:
@@ -95,16 +108,14 @@ async def secret_run(store: Store) -> tuple[str, str]:
     await ended(store)
     await store.budgets.put(limit())
     await store.answers.put(TENANT, b"question", BODY, LATER)
-    held = await running(store, input=BODY, key=KEY)
+    held = await running(store, input=BODY, key=KEY, webhook="https://secret")
     await reserve(store, held, charge(), seq=2)
     question = await asked(store, held)
     await store.claims.settle(held, end(3, RunStatus.BLOCKED))
     name = held.run_id
     await store.sessions.create(Session(id=name, tenant=TENANT, flow="order", created_at=LATER, updated_at=LATER))
     await store.sessions.add(TENANT, name, NewTurn(id=name, message="secret", at=LATER), Meanwhile.QUEUE)
-    await store.deliveries.add(
-        Delivery(id=name, tenant=TENANT, run_id=name, url="https://secret", created_at=LATER, due=LATER)
-    )
+    await store.deliveries.rotate(TENANT, LATER)
     return name, question
 
 
@@ -173,7 +184,7 @@ async def test_a_purge_keeps_to_its_tenant(store: Store) -> None:
 def test_every_method_for_doors_is_tried_here() -> None:
     doors: dict[str, type] = {
         "runs": Runs, "journal": Journal, "inbox": Inbox, "approvals": Approvals, "blobs": Blobs, "budgets": Budgets,
-        "answers": Answers, "sessions": Sessions, "deliveries": Deliveries,
+        "answers": Answers, "sessions": Sessions, "deliveries": Deliveries, "costs": Costs,
     }  # fmt: skip
     by_tenant = {
         f"{room}.{name}"

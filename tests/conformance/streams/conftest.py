@@ -26,7 +26,7 @@ class Reader:
 
     async def gets(self, *numbers: int) -> None:
         """Waits until it has read exactly these."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.read) < len(numbers) and not self._task.done():
                 await quiet()
         await quiet()

@@ -104,6 +104,30 @@ async def test_a_key_that_another_process_revoked_is_refused_within_two_seconds(
         await access.authenticate_key(made.text)
 
 
+async def test_those_who_come_with_one_key_look_it_up_once_and_a_change_meanwhile_counts(stage: TestRuntime) -> None:
+    made = await boss(stage).credentials.create_key("k", VIEWER)
+    access, keys = stage.rt.access, stage.rt.store.keys
+    later(stage, 2.01)
+    find, looks, go = keys.find, list[str](), asyncio.Event()
+
+    async def slow(key_id: str) -> Any:
+        looks.append(key_id)
+        found = await find(key_id)
+        await go.wait()
+        return found
+
+    keys.find = slow  # type: ignore[method-assign]
+    first = [asyncio.ensure_future(access.authenticate_key(made.text)) for _ in range(20)]
+    await asyncio.sleep(0.05)
+    assert looks == [made.key.id]
+    keys.find = find  # type: ignore[method-assign]
+    await boss(stage).credentials.revoke_key(made.key.id)
+    go.set()
+    await asyncio.gather(*first)  # they came before it was revoked
+    with pytest.raises(Unauthenticated):
+        await access.authenticate_key(made.text)
+
+
 async def test_the_first_key_is_made_once(stage: TestRuntime) -> None:
     access = stage.rt.access
     first, none = sorted(await asyncio.gather(access.first_key(), access.first_key()), key=lambda each: each is None)

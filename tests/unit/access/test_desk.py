@@ -42,6 +42,8 @@ TABLE = {
     "runs.start": Row(A.RUNS_START, lambda d, s: d.runs.start("wait", 1)),
     "runs.search": Row(A.RUNS_READ, lambda d, s: d.runs.search(Search())),
     "runs.totals": Row(A.RUNS_READ, lambda d, s: d.runs.totals(Search())),
+    "runs.reach": Row(A.RUNS_READ, lambda d, s: d.runs.reach(Search(among=1))),
+    "runs.last": Row(A.RUNS_READ, lambda d, s: d.runs.last(s.waiting)),
     "runs.get": Row(A.RUNS_READ, lambda d, s: d.runs.get(s.waiting)),
     "runs.handle": Row(A.RUNS_READ, lambda d, s: d.runs.handle(s.waiting)),
     "runs.events": Row(A.RUNS_READ, lambda d, s: d.runs.events(s.waiting)),
@@ -62,14 +64,14 @@ TABLE = {
     "sessions.send": Row(A.RUNS_START, lambda d, s: d.sessions.send("s1", "hello")),
     "approvals.find": Row(A.APPROVALS_READ, lambda d, s: d.approvals.find()),
     "approvals.flows": Row(A.APPROVALS_READ, lambda d, s: d.approvals.flows([])),
-    "credentials.webhook_secret": Row(A.ACCESS_MANAGE, lambda d, s: d.credentials.webhook_secret(), "webhooks:secret"),
+    "webhooks.secret": Row(A.ACCESS_MANAGE, lambda d, s: d.webhooks.secret(), "webhooks:secret"),
+    "webhooks.rotate": Row(A.ACCESS_MANAGE, lambda d, s: d.webhooks.rotate(), "webhooks:rotate"),
     "approvals.get": Row(A.APPROVALS_READ, lambda d, s: d.approvals.get(s.approval)),
     "approvals.decide": Row(
         A.APPROVALS_DECIDE, lambda d, s: d.approvals.decide(s.approval, "approved"), "approvals:decide"
     ),
-    "costs.rows": Row(A.COSTS_READ, lambda d, s: d.costs.rows(0.0)),
-    "costs.by_rows": Row(A.COSTS_READ, lambda d, s: d.costs.by_rows(0.0, "flow")),
-    "costs.by_journals": Row(A.COSTS_READ, lambda d, s: d.costs.by_journals(0.0, "model", 10)),
+    "costs.sums": Row(A.COSTS_READ, lambda d, s: d.costs.sums(0.0, "flow")),
+    "costs.tenants": Row(A.COSTS_READ, lambda d, s: d.costs.tenants()),
     "budgets.standings": Row(A.COSTS_READ, lambda d, s: d.budgets.standings()),
     "budgets.set": Row(A.BUDGETS_WRITE, lambda d, s: d.budgets.set("flow", "wait", usd="1"), "budgets:set"),
     "budgets.remove": Row(A.BUDGETS_WRITE, lambda d, s: d.budgets.remove("flow", "wait"), "budgets:remove"),
@@ -305,6 +307,7 @@ async def test_somebody_of_some_flows_sees_and_does_nothing_else(stage: Any) -> 
     assert {run.flow for run in await desk.runs.search(Search())} == {"wait", "asks"}
     assert await desk.runs.search(Search(flows=("b*",))) == []
     assert (await desk.runs.totals(Search(flows=("*n",)))).statuses == {}
+    assert await desk.runs.reach(Search(flows=("b*",), among=1)) is None
     assert {card.name: card.startable for card in desk.catalog.flows()} == {"wait": True, "asks": False}
     for hidden in (things.failed[0], things.failed[0] + "x", "../../etc/passwd", "\x00", "", "é" * 26):
         with pytest.raises(NotFound):
@@ -336,7 +339,7 @@ async def test_an_admin_of_one_tenant_does_not_touch_what_belongs_to_all(stage: 
         lambda: desk.fleet.reset("shop"),
         lambda: desk.budgets.set("flow", "wait", usd="1", everywhere=True),
         lambda: desk.budgets.set("tenant", "other", usd="1"),
-        lambda: desk.costs.rows(0.0, tenant="other"),
+        lambda: desk.costs.sums(0.0, "day", tenants=("other",)),
         lambda: desk.credentials.create_key("k", [Grant(Role.ADMIN)]),
         lambda: desk.credentials.create_key("k", [Grant(Role.VIEWER, "other")]),
         lambda: desk.credentials.grant("mia", [Grant(Role.VIEWER)]),

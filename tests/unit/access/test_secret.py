@@ -66,18 +66,33 @@ async def test_no_secret_is_shown_with_the_settings_or_an_error(tmp_path: Path) 
         "CALLBOARD_DISPATCH": "redis://:hunter2@host/0",
         "CALLBOARD_DIRECT": "postgresql://user:hunter2@direct/db",
         "CALLBOARD_GATEWAY_SECRET": HIDDEN,
+        "CALLBOARD_GATEWAY_PUBLIC_URL": "https://agents.example.com",
+        "CALLBOARD_GATEWAY_OIDC_ISSUER": "https://issuer.example",
+        "CALLBOARD_GATEWAY_OIDC_CLIENT": "console",
+        "CALLBOARD_GATEWAY_OIDC_CLIENT_SECRET": HIDDEN,
         "CALLBOARD_TELEMETRY_HEADERS": "Authorization=Bearer hunter2,x=hunter2",
         "CALLBOARD_TELEMETRY_ENDPOINT": "https://user:hunter2@collector",
     }
     settings = from_environment(environment)
     shown = [repr(settings), str(settings), repr(settings.gateway), repr(settings.telemetry), repr(masked(settings))]
     shown += [repr(Secret(settings, os.urandom)), f"{settings.telemetry}"]
-    assert masked(settings)["gateway"]["secret"] == "(set)"
+    assert masked(settings)["gateway"]["secret"] == masked(settings)["gateway"]["oidc_client_secret"] == "(set)"
     assert masked(settings)["telemetry"]["headers"] == ("Authorization=(set)", "x=(set)")
     for wrong in (
         {"CALLBOARD_GATEWAY_LIMIT": "many"},
         {"CALLBOARD_TELEMETRY_CONTENT": "maybe"},
-        {"CALLBOARD_GATEWAY_OIDC_ISSUER": "https://issuer"},
+        {"CALLBOARD_GATEWAY_OIDC_CLIENT": "", "CALLBOARD_GATEWAY_OIDC_CLIENT_SECRET": ""},  # and no audience
+        {"CALLBOARD_GATEWAY_OIDC_CLIENT": ""},  # a secret of nobody
+        {"CALLBOARD_GATEWAY_OIDC_ISSUER": ""},
+        {"CALLBOARD_GATEWAY_PUBLIC_URL": ""},
+        {"CALLBOARD_GATEWAY_OIDC_SCOPE": "profile"},
+        {"CALLBOARD_GATEWAY_LOGIN_BY": "password,face"},
+        {
+            "CALLBOARD_GATEWAY_LOGIN_BY": "provider",
+            "CALLBOARD_GATEWAY_OIDC_AUDIENCE": "x",
+            "CALLBOARD_GATEWAY_OIDC_CLIENT": "",
+            "CALLBOARD_GATEWAY_OIDC_CLIENT_SECRET": "",
+        },
         {"CALLBOARD_WINDOW": "99"},
     ):
         try:

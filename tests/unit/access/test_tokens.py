@@ -43,19 +43,25 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked.append(self.path)
-                body = json.dumps(issuer.document(self.path)).encode()
-                if issuer.flood:
-                    body = b'{"keys": [' + b" " * 1_000_000 + b"]}"
-                self.send_response(issuer.status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                issuer.serve(self)
+
+            do_POST = do_GET
 
             def log_message(self, *args: Any) -> None: ...
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        """Answers a request."""
+        body = json.dumps(self.document(request.path)).encode()
+        if self.flood:
+            body = b'{"keys": [' + b" " * 1_000_000 + b"]}"
+        request.send_response(self.status)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
 
     def document(self, path: str) -> Any:
         if path == "/keys":

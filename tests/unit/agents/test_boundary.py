@@ -103,7 +103,7 @@ async def test_a_step_s_part_comes_back_as_one_after_a_crash() -> None:
         await test.settle()
         handle = await die_and_return(test, handle)
         await handle.signal("go")
-        assert await handle.result(timeout=5) == repr(cb.Partial([1], missing="b"))
+        assert await handle.result(timeout=30) == repr(cb.Partial([1], missing="b"))
 
 
 @pytest.mark.parametrize("mode", ["await", "attached"])

@@ -26,7 +26,7 @@ async def test_the_label_tier_and_the_agent_s_task_choose() -> None:
         await test.run(agent, "go")
         assert (len(a.requests), len(b.requests)) == (0, 1)
         handle = await test.start(agent, "go", labels={"tier": "gold"})
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert (len(a.requests), len(b.requests)) == (1, 1)
 
 

@@ -71,7 +71,7 @@ async def test_the_older_part_gives_way_to_a_summary_and_the_agent_goes_on() -> 
         await test.settle()
         handle = await die_and_return(test, handle)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         compacted = [e for e in await events(test, handle) if e.path.endswith(":compact")]
         assert EventKind.DONE in [e.kind for e in compacted]
     last = script.requests[-1]
@@ -93,7 +93,7 @@ async def test_it_is_done_before_a_call_that_no_candidate_could_hold() -> None:
     app, agent = looking(script, compact=True, max_output_tokens=500, limits=cb.Limits(turns=40))
     async with runtime(app) as test:
         handle = await test.start(agent, "go " + "word " * 500)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         failed = [e for e in await events(test, handle) if e.kind is EventKind.FAILED]
         assert [e.value()["kind"] for e in failed] == ["context_too_long"] * len(failed)
         assert failed
@@ -115,7 +115,7 @@ async def test_what_is_too_long_to_be_summarised_at_once_is_read_in_portions() -
     app.model("writer", cb.ScriptedModel(write, name="writer"))
     async with runtime(app) as test:
         handle = await test.start(agent, "go")
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
     assert len(told) >= 2
     assert told[1].startswith("The summary of what came before:\nsummary 1\n")
     read = "".join(told)

@@ -86,7 +86,7 @@ async def test_an_attempt_lets_a_cancel_and_a_mistake_through() -> None:
         await test.settle()
         await handle.cancel()
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert isinstance(await failure(await test.start(mistake)), InputInvalid)
 
 
@@ -95,7 +95,7 @@ async def test_a_retry_makes_the_same_call_again_with_the_same_key() -> None:
     app, _ = app_of(shop, cb.retry(3))
     async with runtime(app) as test:
         handle = await start(test, app)
-        assert await handle.result(timeout=5) == "booked 12a"
+        assert await handle.result(timeout=30) == "booked 12a"
         done = [line for line in await story(test, handle) if line.startswith(("done", "failed"))]
     assert len(shop.keys) == 3
     assert len(set(shop.keys)) == 1
@@ -106,7 +106,7 @@ async def test_retries_end_and_then_comes_what_stands_behind_them() -> None:
     shop = Shop()
     app, _ = app_of(shop, cb.retry(2, then=cb.use(lambda room: f"a tent for {room}")))
     async with runtime(app) as test:
-        assert await (await start(test, app)).result(timeout=5) == "a tent for 12a"
+        assert await (await start(test, app)).result(timeout=30) == "a tent for 12a"
     assert len(shop.keys) == 3
 
 
@@ -114,7 +114,7 @@ async def test_a_once_call_is_repeated_only_if_it_was_surely_not_applied() -> No
     shop = Shop(1, cb.UpstreamRejected("not now"))
     app, _ = app_of(shop, cb.retry(2), effect="once")
     async with runtime(app) as test:
-        assert await (await start(test, app)).result(timeout=5) == "booked 12a"
+        assert await (await start(test, app)).result(timeout=30) == "booked 12a"
     shop = Shop()
     app, _ = app_of(shop, {"unknown_outcome": cb.retry(2)}, effect="once")
     async with runtime(app) as test:
@@ -127,7 +127,7 @@ async def test_a_once_call_is_repeated_only_if_it_was_surely_not_applied() -> No
 async def test_each_kind_has_its_own_handling() -> None:
     app, _ = app_of(Shop(), {"timeout": cb.escalate(), "*": cb.use(lambda room: "a tent")})
     async with runtime(app) as test:
-        assert await (await start(test, app)).result(timeout=5) == "a tent"
+        assert await (await start(test, app)).result(timeout=30) == "a tent"
     app, _ = app_of(Shop(), {ErrorKind.TIMEOUT: cb.use(lambda room: "a tent")})
     async with runtime(app) as test:
         assert (await failure(await start(test, app))).kind is ErrorKind.UPSTREAM_DOWN
@@ -151,7 +151,7 @@ async def test_another_tool_stands_in_with_its_own_contract() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(stay)
-        assert await handle.result(timeout=5) == "booked 12a"
+        assert await handle.result(timeout=30) == "booked 12a"
         assert any(line.endswith(":camp") for line in await story(test, handle))
     assert other.keys != shop.keys
 
@@ -182,7 +182,7 @@ async def test_a_person_may_say_try_again_give_the_value_or_let_it_fail() -> Non
             if expected is None:
                 assert (await failure(handle)).kind is ErrorKind.UPSTREAM_DOWN
             else:
-                assert await handle.result(timeout=5) == expected
+                assert await handle.result(timeout=30) == expected
 
 
 async def test_a_value_that_does_not_fit_is_asked_for_again() -> None:
@@ -193,7 +193,7 @@ async def test_a_value_that_does_not_fit_is_asked_for_again() -> None:
         question = await open_question(test, handle)
         assert "cannot be used" in question.proposal["complaint"]
         await decide(test, handle, "edited", "fits")
-        assert await handle.result(timeout=5) == "fits"
+        assert await handle.result(timeout=30) == "fits"
 
 
 async def test_nobody_who_answers_in_time_lets_it_fail() -> None:
@@ -284,7 +284,7 @@ async def test_what_an_upstream_says_counts_where_the_tool_says_nothing() -> Non
     async with runtime(app) as test:
         handle = await start(test, app)
         await decide(test, handle, "approved")
-        assert await handle.result(timeout=5) == "booked 12a"
+        assert await handle.result(timeout=30) == "booked 12a"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_a_limit_ends_the_agent_with_its_reason_and_what_there_was(
     async with runtime(app) as test:
         handle = await test.start("flow")
         await test.wind(100_001)
-        assert await handle.result(timeout=5) == "limited"
+        assert await handle.result(timeout=30) == "limited"
         assert (await handle.run()).usage == Usage(60 * turns, 40 * turns, 10_000 * turns)
     assert ends[0] == ends[1]
     found, partial, text = ends[0]
@@ -72,23 +72,27 @@ async def test_a_limit_ends_the_agent_with_its_reason_and_what_there_was(
 
 
 async def test_the_seconds_count_waits_and_deaths_and_cut_off_what_is_in_flight() -> None:
+    hanging = asyncio.Event()
+
     async def hang(request: ModelRequest) -> Any:
         if request.turn == 1:
+            hanging.set()
             await asyncio.sleep(3_600)
         return asking(request)
 
     app, ends, _ = limited(cb.Limits(seconds=60), hang)
     async with runtime(app) as test:
         handle = await test.start("flow")
-        await asyncio.sleep(0.1)
+        await hanging.wait()
+        hanging.clear()
         await test.kill()
         test.clock.set(test.clock.now() + 30)
         await test.restart()
-        await asyncio.sleep(0.1)
+        await hanging.wait()
         test.clock.set(test.clock.now() + 31)
         await test.settle()
         await test.wind(100_001)
-        assert await test.rt.handle(handle.id).result(timeout=5) == "limited"
+        assert await test.rt.handle(handle.id).result(timeout=30) == "limited"
     assert ends[0][0] == "seconds"
     assert (ends[0][1]["turns"], ends[0][1]["text"]) == (1, "thinking 0")
     assert ends[0] == ends[1]
@@ -130,7 +134,7 @@ async def test_working_side_by_side_is_no_deeper_than_working_alone() -> None:
         return [alone, *await ctx.gather(agent.run(ctx, "go")), await ctx.timeout(60, agent.run(ctx, "go"))]
 
     async with runtime(app) as test:
-        assert await (await test.start(flow)).result(timeout=5) == ["done"] * 3
+        assert await (await test.start(flow)).result(timeout=30) == ["done"] * 3
 
 
 async def test_a_limit_is_an_effect_that_the_journal_shows() -> None:

@@ -34,7 +34,7 @@ async def test_a_call_that_failed_for_now_is_repeated_with_a_journaled_back_off(
         assert await handle.status() is cb.RunStatus.WAITING
         handle = await die_and_return(test, handle)
         await test.wind(200)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         assert await kinds(test, handle, MODEL) == [
             EventKind.INTENT, EventKind.RETRY, EventKind.INTENT, EventKind.RETRY, EventKind.INTENT, EventKind.DONE
         ]  # fmt: skip
@@ -51,7 +51,7 @@ async def test_the_provider_s_own_wish_to_wait_is_kept() -> None:
         await test.settle()
         assert (await handle.run()).wake_at == begun + 500
         await test.wind(501)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
 
 
 async def test_a_route_that_knows_when_to_come_back_is_waited_for() -> None:
@@ -69,7 +69,7 @@ async def test_a_route_that_knows_when_to_come_back_is_waited_for() -> None:
         await test.settle()
         assert (await handle.run()).wake_at == begun + 900
         await test.wind(901)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
 
 
 async def test_attempts_are_bounded() -> None:
@@ -108,7 +108,7 @@ async def test_a_model_that_hangs_is_cut_off_at_its_time_limit() -> None:
         handle = await test.start(agent, "go")
         await asyncio.sleep(0.15)
         await test.wind(200)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         retry = next(e for e in await events(test, handle) if e.kind is EventKind.RETRY)
         assert retry.value()["error"]["kind"] == "timeout"
 
@@ -122,7 +122,7 @@ async def test_a_call_whose_answer_was_lost_is_charged_in_full_and_repeated_once
         await gate.reached.wait()
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         lost, _ = await intents(test, handle)
         assert lost.output_tokens == 50 and lost.input_tokens > 0
         answer = Usage(
@@ -143,7 +143,7 @@ async def test_each_lost_call_is_charged_once_however_often_workers_die() -> Non
             handle = await die_and_return(test, handle)
         await gate.reached.wait()
         gate.opened.set()
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         reserved = await intents(test, handle)
         assert len(reserved) == 3
         answer = Usage(
@@ -157,7 +157,7 @@ async def test_a_call_that_answered_is_charged_what_it_cost_and_nothing_reserved
     agent = app.agent("agent", model=cb.ScriptedModel(["done"], price=(1_000_000, 1_000_000)))
     async with runtime(app) as test:
         handle = await test.start(agent, "go")
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert (await handle.run()).usage == Usage(1, 1, 2)
 
 
@@ -176,7 +176,7 @@ async def test_a_call_that_was_cut_off_is_charged_in_full(how: str) -> None:
         else:
             test.clock.set(test.clock.now() + 61)
         with pytest.raises((cb.RunCancelled, cb.RunFailed)):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         (reserved,) = await intents(test, handle)
         assert (await handle.run()).usage == reserved
 
@@ -217,7 +217,7 @@ async def test_what_a_lost_call_cost_counts_against_the_limits_alike_live_and_re
         handle = await die_and_return(test, handle)
         await test.wind(200)
         assert await handle.status() is not cb.RunStatus.BLOCKED
-        assert await handle.result(timeout=2) == "ended"
+        assert await handle.result(timeout=30) == "ended"
     assert ends[0] == ends[-1]
     assert ends[0][0] == "tokens"
 

@@ -36,7 +36,7 @@ async def test_an_answer_comes_as_the_declared_type_live_and_replayed(text: str)
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert seen == [Verdict(refund=True, cents=500)] * 2
 
 
@@ -98,7 +98,7 @@ async def test_an_answer_that_is_none_fails_by_kind_live_and_replayed(
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(200)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert seen[0] == seen[1]
     assert seen[0][:2] == ("model_failed", kind)
     assert said in seen[0][2]

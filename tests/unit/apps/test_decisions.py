@@ -16,7 +16,7 @@ async def test_calls_that_went_elsewhere_are_told_with_their_reasons() -> None:
     agent = app.agent("clerk", route="smart")
     async with runtime(app) as test:
         handle = await test.start(agent, "go")
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         (call,) = decided(await events(test, handle))
     assert (call["path"], call["agent"], call["model"]) == ("0/0.0/0:model", "clerk", "b")
     assert call["reason"] == "comes first by listed"

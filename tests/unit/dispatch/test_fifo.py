@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from callboard.dispatch.bell import Hint, News
@@ -46,7 +45,7 @@ def pipes(folder: Path) -> set[str]:
 
 
 async def ring_until(bell: FifoBell, done: object, *hints: Hint) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not done():  # type: ignore[operator]
             bell.ring(hints)
             await asyncio.sleep(0.02)
@@ -89,14 +88,14 @@ async def test_a_reader_that_stands_still_holds_up_nobody(tmp_path: Path) -> Non
     still = os.open(tmp_path / "still.bell", os.O_RDWR | os.O_NONBLOCK)  # it never reads
     bell = fifo(tmp_path, "own")
     await bell.open()
-    began = time.perf_counter()
     for _ in range(200):
         bell.ring([READY] * 100)
-    assert time.perf_counter() - began < 2
+        await asyncio.sleep(0)  # what rings in one turn of the loop is written at its end; it never ends if it waits
     kept = os.read(still, 1 << 20)
     assert 0 < len(kept) <= 65_536
     assert kept == b"r".join([b"", *[b"0" * 26] * (len(kept) // 27)])  # whole records, or none
     bell.ring([READY])
+    await asyncio.sleep(0)
     assert os.read(still, 1 << 20) == b"r" + b"0" * 26
     os.close(still)
     await bell.close()
@@ -112,7 +111,7 @@ async def test_noise_in_a_pipe_is_not_heard(tmp_path: Path) -> None:
         os.write(pipe, noise)
         await asyncio.sleep(0.01)
     os.write(pipe, b"r" + b"0" * 26)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while READY not in heard:
             await asyncio.sleep(0.01)
     assert heard == [READY]

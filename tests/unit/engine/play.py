@@ -1,13 +1,18 @@
-"""What the tests of the engine share: a step that stops on demand, looks at journals, deaths and returns."""
+"""What the tests of the engine share: a step that stops on demand, looks at journals, deaths and returns.
+
+Times pass by hand, so that a machine that stands still for a while changes nothing.
+"""
 
 import asyncio
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import callboard as cb
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import Run
 from callboard.store.approvals import Approval, ApprovalStatus
-from callboard.testing import TestRuntime
+from callboard.testing import TestRuntime, WindingClock
 
 TENANT = "default"
 
@@ -39,6 +44,42 @@ class Counter:
         """One more."""
         self.calls += 1
         return self.calls
+
+
+class LateClock(WindingClock):
+    """A winding clock whose monotonic time can be moved ahead as well, by adding to `late` (seconds)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.late
+
+    async def pass_by(self, seconds: float) -> None:
+        """So much monotonic time passes."""
+        self.late += seconds
+
+
+async def let_pass(seconds: float) -> None:
+    """That much time passes at once for all timers of the running loop, and those that are due ring."""
+    loop: Any = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds
+    for _ in range(3):  # who was called back may have more to say
+        await asyncio.sleep(0)
+
+
+async def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """Waits until something is true, which may have to be awaited, and returns it."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = what()
+            if inspect.isawaitable(found):
+                found = await found
+            if found:
+                return found
+            await asyncio.sleep(0.002)
 
 
 async def events(test: TestRuntime, handle: cb.RunHandle) -> list[Event]:
@@ -84,7 +125,7 @@ async def requeue(test: TestRuntime, handle: cb.RunHandle) -> Run:
     return await test.rt.commands.requeue(handle.tenant, handle.id, "mended")
 
 
-async def failure(handle: cb.RunHandle, timeout: float = 5.0) -> Any:
+async def failure(handle: cb.RunHandle, timeout: float = 30.0) -> Any:
     """The typed error that ended the run."""
     try:
         output = await handle.result(timeout=timeout)

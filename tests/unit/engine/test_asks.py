@@ -45,7 +45,7 @@ async def test_the_flow_gets_what_the_person_decided(status: str, value: Any, ex
         handle = await test.start("flow")
         await decide(test, handle, status, value, note="fine")
         await test.wind(11)
-        assert await handle.result(timeout=5) == expected
+        assert await handle.result(timeout=30) == expected
     assert answers[0] == answers[1]
 
 
@@ -71,7 +71,7 @@ async def test_after_the_deadline_what_was_declared_counts(otherwise: str, expec
         handle = await test.start("flow")
         question = await open_question(test, handle)
         await test.wind(80)
-        assert await handle.result(timeout=5) == expected
+        assert await handle.result(timeout=30) == expected
         assert (await test.rt.store.approvals.get("default", question.id)).status is ApprovalStatus.EXPIRED
         with pytest.raises(Conflict, match="expired already"):
             await test.rt.commands.decide("default", question.id, "approved", by="anna")
@@ -98,7 +98,7 @@ async def test_a_decision_made_while_nobody_executes_counts_though_the_deadline_
         test.clock.set(test.clock.now() + 61)
         await test.restart()
         await test.wind(11)
-        assert (await test.rt.handle(handle.id).result(timeout=5))[0] == "approved"
+        assert (await test.rt.handle(handle.id).result(timeout=30))[0] == "approved"
 
 
 async def test_a_decision_and_the_deadline_in_the_same_moment_agree_on_one_of_them() -> None:
@@ -120,7 +120,7 @@ async def test_a_decision_and_the_deadline_in_the_same_moment_agree_on_one_of_th
         test.clock.set(due)
         counted = await asyncio.gather(*decisions)
         await test.wind(11)
-        results = [(await handle.result(timeout=5))[0] for handle in handles]
+        results = [(await handle.result(timeout=30))[0] for handle in handles]
     assert results == ["approved" if told else "expired" for told in counted]
 
 
@@ -133,7 +133,7 @@ async def test_a_question_can_be_decided_once() -> None:
         with pytest.raises(Conflict, match="rejected already"):
             await test.rt.commands.decide("default", question.id, "approved", by="ben")
         await test.wind(11)
-        assert (await handle.result(timeout=5))[0] == "rejected"
+        assert (await handle.result(timeout=30))[0] == "rejected"
 
 
 @pytest.mark.parametrize("status", ["expired", "withdrawn", "open", "maybe"])
@@ -194,7 +194,7 @@ async def test_a_death_between_the_withdrawal_of_a_question_and_the_record_of_it
             return  # it got to its end before it died: every point has been tried
         clock.set(clock.now() + 61)
         async with runtime(app, path, clock=clock) as test:
-            assert await test.rt.handle(handle.id).result(timeout=2) in ([1, "yes"], [0, "expired"]), commits
+            assert await test.rt.handle(handle.id).result(timeout=30) in ([1, "yes"], [0, "expired"]), commits
 
 
 async def test_of_several_questions_side_by_side_each_gets_its_own_answer() -> None:
@@ -213,7 +213,7 @@ async def test_of_several_questions_side_by_side_each_gets_its_own_answer() -> N
             status = "rejected" if question.proposal["item"] == 2 else "approved"
             await test.rt.commands.decide("default", question.id, status, by="anna")
             await test.settle()
-        assert await handle.result(timeout=5) == [0, 1, None, 3, 4]
+        assert await handle.result(timeout=30) == [0, 1, None, 3, 4]
 
 
 async def test_an_unknown_way_out_is_refused_and_so_is_a_proposal_of_no_json() -> None:

@@ -49,7 +49,7 @@ async def test_a_run_that_was_stopped_goes_on_when_the_bound_was_raised(tmp_path
     async with runtime(app, tmp_path / "store.db", settings=bounded(effects=100)) as test:
         handle = test.rt.handle(handle.id)
         await requeue(test, handle)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert counter.calls - executed <= 40 - 25 + 1
 
 
@@ -126,7 +126,7 @@ async def test_a_signal_and_a_decision_that_are_too_large_are_refused() -> None:
         with pytest.raises(Unencodable, match="the decision has"):
             await test.rt.commands.decide("default", question.id, "edited", value="x" * 1_000, by="anna")
         await test.rt.commands.decide("default", question.id, "rejected", by="anna")
-        assert await handle.result(timeout=5) == "rejected"
+        assert await handle.result(timeout=30) == "rejected"
 
 
 async def test_a_worker_executes_no_more_runs_at_a_time_than_it_may() -> None:
@@ -147,7 +147,7 @@ async def test_a_worker_executes_no_more_runs_at_a_time_than_it_may() -> None:
     async with runtime(app, settings=bounded(concurrency=3)) as test:
         handles = [await test.start(flow) for _ in range(12)]
         for handle in handles:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     assert most == [3]
 
 

@@ -15,7 +15,7 @@ from tests.unit.engine.play import Counter, Gate, die_and_return, kinds, story
 async def cancelled_with(handle: cb.RunHandle) -> str:
     """The reason with which a run was cancelled."""
     with pytest.raises(cb.RunCancelled) as caught:
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     return caught.value.why
 
 
@@ -154,7 +154,7 @@ async def test_a_flow_may_swallow_a_cancel_and_give_a_value() -> None:
         await test.settle()
         await handle.cancel()
         await test.wind(11)
-        assert await handle.result(timeout=5) == "kept"
+        assert await handle.result(timeout=30) == "kept"
 
 
 async def test_a_second_cancel_does_not_disturb_the_clean_up() -> None:

@@ -50,7 +50,7 @@ async def test_an_awaited_child_gives_its_typed_output_live_and_replayed() -> No
     async with runtime(app) as test:
         handle = await test.start(parent)
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert len(await children(test, handle)) == 1
     assert seen == [Answer(value=7)] * 2
 
@@ -68,7 +68,7 @@ async def test_a_child_knows_its_place_below_its_parent() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(parent, priority=3)
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
         run = await (await children(test, handle))[0].run()
         assert (run.parent, run.priority, run.labels) == (handle.id, 3, {"made": "by parent"})
 
@@ -94,7 +94,7 @@ async def test_a_failing_child_is_a_failure_of_its_parent_with_all_that_is_known
     async with runtime(app) as test:
         handle = await test.start(parent)
         await test.wind(2)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert caught == [(ErrorKind.BUG, "0:spawn child", "failed", "step_failed")] * 2
 
 
@@ -114,7 +114,7 @@ async def test_a_cancelled_child_is_told_to_its_parent_as_cancelled() -> None:
         handle = await test.start(parent)
         await test.settle()
         await (await children(test, handle))[0].cancel("not needed")
-        assert await handle.result(timeout=5) == "cancelled"
+        assert await handle.result(timeout=30) == "cancelled"
 
 
 async def test_a_cancelled_parent_takes_its_awaited_child_along() -> None:
@@ -152,7 +152,7 @@ async def test_an_attached_child_ends_with_its_parent_and_a_detached_one_lives_o
     async with runtime(app) as test:
         handle = await test.start(parent)
         await test.wind(pause + 1)
-        child_handle = test.rt.handle(await handle.result(timeout=5))
+        child_handle = test.rt.handle(await handle.result(timeout=30))
         await test.settle()
         assert await child_handle.status() == left
 
@@ -194,7 +194,7 @@ async def test_the_result_of_an_attached_child_can_be_had_later() -> None:
     async with runtime(app) as test:
         handle = await test.start(parent)
         await test.wind(60)
-        assert await handle.result(timeout=5) == [5, 50]
+        assert await handle.result(timeout=30) == [5, 50]
 
 
 async def test_the_result_of_a_child_can_be_asked_for_twice() -> None:
@@ -210,7 +210,7 @@ async def test_the_result_of_a_child_can_be_asked_for_twice() -> None:
         return [await spawned.result(), await spawned.result()]
 
     async with runtime(app) as test:
-        assert await (await test.start(parent)).result(timeout=1) == [7, 7]
+        assert await (await test.start(parent)).result(timeout=30) == [7, 7]
 
 
 async def test_the_result_of_a_detached_child_is_refused_instead_of_waited_for_without_end() -> None:
@@ -226,7 +226,7 @@ async def test_the_result_of_a_detached_child_is_refused_instead_of_waited_for_w
         return await spawned.result()
 
     async with runtime(app) as test:
-        assert "detached" in str(await failure(await test.start(parent), timeout=1))
+        assert "detached" in str(await failure(await test.start(parent)))
 
 
 @pytest.mark.parametrize("parents", [150])
@@ -243,7 +243,7 @@ async def test_a_child_that_ends_while_its_parent_parks_is_never_missed(parents:
 
     async with runtime(app) as test:
         handles = [await test.start(parent, n) for n in range(parents)]
-        results = await asyncio.gather(*[handle.result(timeout=20) for handle in handles])
+        results = await asyncio.gather(*[handle.result(timeout=30) for handle in handles])
     assert results == [[n, n + 1, n + 2] for n in range(parents)]
 
 
@@ -263,7 +263,7 @@ async def test_a_child_is_started_once_though_its_parent_dies() -> None:
         await gate.reached.wait()
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == 5
+        assert await handle.result(timeout=30) == 5
         assert len(await children(test, handle)) == 1
         assert await kinds(test, handle, "0:spawn child") == [2, 3]
 
@@ -279,7 +279,7 @@ async def test_children_nest_to_a_limit_and_no_deeper() -> None:
             return ctx.depth if limit.reason == "depth" else -1
 
     async with runtime(app, settings=msgspec.structs.replace(QUICK, depth=4)) as test:
-        assert await (await test.start(nested)).result(timeout=5) == 4
+        assert await (await test.start(nested)).result(timeout=30) == 4
 
 
 async def test_what_is_no_flow_and_what_is_no_mode_is_refused() -> None:

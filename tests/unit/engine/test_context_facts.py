@@ -23,7 +23,7 @@ async def watched(test: TestRuntime, handle: cb.RunHandle, wind: float) -> list[
     watching = asyncio.create_task(follow())
     await asyncio.sleep(0.02)
     await test.wind(wind)
-    await handle.result(timeout=5)
+    await handle.result(timeout=30)
     watching.cancel()
     return chunks
 
@@ -37,7 +37,7 @@ async def test_a_flow_knows_its_run_tenant_key_labels_and_depth() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow, key="k1", tenant="acme", labels={"team": "east"})
-        assert await handle.result(timeout=5) == [handle.id, "acme", "k1", {"team": "east"}, 0]
+        assert await handle.result(timeout=30) == [handle.id, "acme", "k1", {"team": "east"}, 0]
 
 
 async def test_labels_that_a_flow_sets_can_be_searched_for_and_are_merged() -> None:
@@ -50,7 +50,7 @@ async def test_labels_that_a_flow_sets_can_be_searched_for_and_are_merged() -> N
 
     async with runtime(app) as test:
         handle = await test.start(flow, labels={"team": "east"})
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert (await handle.run()).labels == {"team": "east", "state": "done", "size": "3"}
         assert [r.id for r in await test.rt.store.runs.find("default", labels={"state": "done"})] == [handle.id]
         assert await test.rt.store.runs.find("default", labels={"state": "begun"}) == []
@@ -68,7 +68,7 @@ async def test_a_flow_sees_the_labels_that_it_was_started_with_also_on_replay() 
     async with runtime(app) as test:
         handle = await test.start(flow, labels={"team": "east"})
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert seen == [{"team": "east"}] * 2
 
 
@@ -115,5 +115,5 @@ async def test_progress_leaves_no_trace_in_the_journal() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert [e.kind.label async for e in handle.events()] == ["started", "run succeeded"]

@@ -20,7 +20,7 @@ async def test_a_run_goes_on_with_another_input_under_the_same_id() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(count, 0)
-        assert await handle.result(timeout=5) == f"{handle.id} counted to 5"
+        assert await handle.result(timeout=30) == f"{handle.id} counted to 5"
         told = await story(test, handle)
         assert told == ["started", *["continued"] * 5, "run succeeded"]
         assert [e.seq for e in await events(test, handle)] == list(range(7))
@@ -43,7 +43,7 @@ async def test_only_what_came_after_is_replayed_and_nothing_before_is_done_again
             await test.settle()
             handle = await die_and_return(test, handle)
             await handle.signal("next")
-        assert await handle.result(timeout=5) == [3, 4]
+        assert await handle.result(timeout=30) == [3, 4]
         assert counter.calls == 4
 
 
@@ -60,7 +60,7 @@ async def test_signals_that_nobody_asked_for_yet_are_still_there() -> None:
         handle = await test.start(rounds, [])
         for n in range(10):
             await handle.signal("number", n)
-        assert await handle.result(timeout=5) == list(range(10))
+        assert await handle.result(timeout=30) == list(range(10))
 
 
 async def test_a_call_at_the_same_place_has_another_key_each_time() -> None:
@@ -103,7 +103,7 @@ async def test_attached_children_are_cancelled_and_report_to_nobody() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(parent, 0)
-        assert await handle.result(timeout=5) == 7
+        assert await handle.result(timeout=30) == 7
         await test.settle()
         statuses = {r.flow: r.status for r in await test.rt.store.runs.find("default")}
         assert statuses["child"] is RunStatus.CANCELLED
@@ -167,9 +167,9 @@ async def test_a_run_that_began_anew_can_be_forked_before_and_after() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(rounds, 0)
-        assert await handle.result(timeout=5) == [2, 3]
+        assert await handle.result(timeout=30) == [2, 3]
         # 0 started, 1 done, 2 continued, 3 done, 4 continued, 5 done, 6 run succeeded
         early = await test.rt.commands.fork("default", handle.id, 1)
         late = await test.rt.commands.fork("default", handle.id, 5)
-        assert await test.rt.handle(late.id).result(timeout=5) == [2, 3]
-        assert await test.rt.handle(early.id).result(timeout=5) == [2, 5]
+        assert await test.rt.handle(late.id).result(timeout=30) == [2, 3]
+        assert await test.rt.handle(early.id).result(timeout=30) == [2, 5]

@@ -8,7 +8,7 @@ import pytest
 
 import callboard as cb
 from callboard.testing import runtime
-from tests.unit.engine.play import Counter, Gate, die_and_return, failure, story
+from tests.unit.engine.play import Counter, Gate, die_and_return, failure, kinds, story, until
 
 
 class Refused(Exception):
@@ -39,7 +39,7 @@ async def test_values_come_back_in_the_order_in_which_the_branches_were_given() 
             await gate.reached.wait()
             gate.opened.set()
             await asyncio.sleep(0.01)
-        assert await handle.result(timeout=5) == ["a", "b", "c"]
+        assert await handle.result(timeout=30) == ["a", "b", "c"]
 
 
 async def test_nothing_to_gather_gives_nothing() -> None:
@@ -98,14 +98,14 @@ async def test_branches_that_ended_in_any_order_replay_to_the_same_values(first_
     async with runtime(app) as test:
         handle = await test.start(flow)
         order = [gates[first_to_end], gates[1 - first_to_end]]
-        for gate in order:
+        for calls, gate in enumerate(order, 1):
             await gate.reached.wait()
             gate.opened.set()
-            await asyncio.sleep(0.02)
+            await until(lambda calls=calls: counter.calls == calls)  # type: ignore[misc]
         await hold.reached.wait()
         handle = await die_and_return(test, handle)
         hold.opened.set()
-        both = await handle.result(timeout=5)
+        both = await handle.result(timeout=30)
     assert both == ([["a", 1], ["b", 2]] if first_to_end == 0 else [["a", 2], ["b", 1]])
     assert counter.calls == 2
 
@@ -120,10 +120,10 @@ async def test_a_branch_that_had_ended_is_not_repeated_when_the_other_one_dies_w
     async with runtime(app) as test:
         handle = await test.start(flow)
         await gate.reached.wait()
-        await asyncio.sleep(0.02)
+        await until(lambda: kinds(test, handle, "0.1/0:count"))
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == ["late", 1]
+        assert await handle.result(timeout=30) == ["late", 1]
     assert (counter.calls, gate.entered) == (1, 2)
 
 
@@ -139,7 +139,7 @@ async def test_gathers_nest_and_every_branch_has_places_of_its_own() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        assert await handle.result(timeout=5) == [["a0", "a1"], ["b0", "b1"]]
+        assert await handle.result(timeout=30) == [["a0", "a1"], ["b0", "b1"]]
         places = {line for line in await story(test, handle) if line.startswith("done")}
     assert places == {f"done 0.{i}/0.{j}/0:give" for i in (0, 1) for j in (0, 1)}
 
@@ -162,7 +162,7 @@ async def test_branches_that_wait_park_together_and_wake_one_by_one() -> None:
         assert await handle.status() is cb.RunStatus.WAITING
         await handle.signal("word", "yes")
         await test.wind(100)
-        assert await handle.result(timeout=5) == [begun + 100, begun + 10, "yes"]
+        assert await handle.result(timeout=30) == [begun + 100, begun + 10, "yes"]
 
 
 @pytest.mark.parametrize("how", ["gather", "race", "timeout"])
@@ -192,7 +192,7 @@ async def test_a_flow_can_catch_what_a_branch_raised_of_its_own(how: str) -> Non
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "caught"
+        assert await handle.result(timeout=30) == "caught"
     assert cleaned == [how, how]  # once when it parked, once at the end
 
 

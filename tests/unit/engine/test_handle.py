@@ -35,7 +35,7 @@ async def test_the_result_has_the_type_that_the_flow_declares() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        assert await handle.result(timeout=5) == Receipt(cents=5)
+        assert await handle.result(timeout=30) == Receipt(cents=5)
         assert await test.run(flow) == Receipt(cents=5)
         assert await test.rt.handle(handle.id).result() == {"cents": 5}  # by id alone nothing is known of its type
 
@@ -49,7 +49,7 @@ async def test_many_may_wait_for_one_result() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        waiting = [asyncio.create_task(handle.result(timeout=5)) for _ in range(10)]
+        waiting = [asyncio.create_task(handle.result(timeout=30)) for _ in range(10)]
         await gate.reached.wait()
         gate.opened.set()
         assert await asyncio.gather(*waiting) == [7] * 10
@@ -67,7 +67,7 @@ async def test_waiting_for_a_result_can_be_given_up() -> None:
         with pytest.raises(TimeoutError):
             await handle.result(timeout=0.05)
         await handle.signal("word", 1)
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
 
 
 FAILURES = [
@@ -94,7 +94,7 @@ async def test_a_failed_run_raises_the_typed_error_that_ended_it(error: cb.Callb
     async with runtime(app) as test:
         handle = await test.start(flow)
         with pytest.raises(cb.RunFailed) as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     failed = caught.value
     assert (failed.run_id, failed.status, failed.kind) == (handle.id, "failed", error.kind)
     assert handle.id in str(failed) and "callboard runs show" in str(failed)
@@ -131,7 +131,7 @@ async def test_a_bug_that_cannot_even_be_put_into_words_ends_the_run() -> None:
         raise Speechless
 
     async with runtime(app) as test:
-        error = await failure(await test.start(flow), timeout=2)
+        error = await failure(await test.start(flow))
     assert "Speechless" in str(error)
 
 
@@ -147,7 +147,7 @@ async def test_a_cancelled_run_raises_with_the_reason() -> None:
         await test.settle()
         await handle.cancel("enough")
         with pytest.raises(cb.RunCancelled, match="enough") as caught:
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
         assert caught.value.run_id == handle.id
 
 
@@ -207,12 +207,12 @@ async def test_a_handle_in_another_runtime_on_the_same_file_gets_the_result(tmp_
         cb.open(app, settings=settings, worker=False, clock=clock) as door,
     ):
         handle = await door.start(flow)
-        waiting = asyncio.create_task(handle.result(timeout=5))
+        waiting = asyncio.create_task(handle.result(timeout=30))
         while await handle.status() is not cb.RunStatus.WAITING:
             await asyncio.sleep(0.01)
         await door.handle(handle.id).signal("cents", 12)
         assert await waiting == Receipt(cents=12)
-        assert await worker.rt.handle(handle.id).result(timeout=5) == {"cents": 12}
+        assert await worker.rt.handle(handle.id).result(timeout=30) == {"cents": 12}
 
 
 async def test_another_tenant_has_no_such_run() -> None:
@@ -224,7 +224,7 @@ async def test_another_tenant_has_no_such_run() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow, tenant="acme")
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         stranger = test.rt.handle(handle.id, tenant="other")
         for ask in (stranger.run, stranger.status, stranger.cancel):
             with pytest.raises(NotFound):

@@ -1,7 +1,7 @@
 """Long calls show life; one that does not is given up, and the next attempt knows how far it was."""
 
 import asyncio
-import time
+import threading
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from callboard.domain.errors import InputInvalid
 from callboard.domain.event import EventKind
 from callboard.domain.retry import Retry
 from callboard.testing import runtime
-from tests.unit.engine.play import Gate, die_and_return, failure, kinds
+from tests.unit.engine.play import Gate, die_and_return, failure, kinds, let_pass, until
 
 
 async def test_a_step_that_beats_may_take_longer_than_its_heartbeat_limit() -> None:
@@ -19,13 +19,14 @@ async def test_a_step_that_beats_may_take_longer_than_its_heartbeat_limit() -> N
 
     async def steady(heartbeat: cb.Heartbeat) -> str:
         for _ in range(10):
-            await asyncio.sleep(0.03)
+            await let_pass(3)
             heartbeat()
+            await asyncio.sleep(0)
         return "done"
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> str:
-        return str(await ctx.step(steady, heartbeat=0.2))
+        return str(await ctx.step(steady, heartbeat=20))
 
     async with runtime(app) as test:
         assert await test.run(flow) == "done"
@@ -54,20 +55,20 @@ async def test_the_next_attempt_knows_what_the_one_before_said_last() -> None:
         begun = heartbeat.last["page"] if heartbeat.last else 0
         seen.append(begun)
         heartbeat({"page": begun + 5})
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
         if begun < 10:
             raise OSError("cut off")
         return begun
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> int:
-        return int(await ctx.step(pages, heartbeat=5, retry=Retry(attempts=5)))
+        return int(await ctx.step(pages, heartbeat=60, retry=Retry(attempts=5)))
 
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(60)
         # What an attempt said is there for the attempts of a later claim; within one claim it is remembered too.
-        assert await handle.result(timeout=5) == 10
+        assert await handle.result(timeout=30) == 10
         assert seen == [0, 5, 10]
         assert EventKind.BEAT in await kinds(test, handle, "0:pages")
 
@@ -78,27 +79,27 @@ async def test_what_was_said_survives_the_death_of_the_worker() -> None:
     async def pages(heartbeat: cb.Heartbeat) -> str:
         seen.append(heartbeat.last)
         heartbeat({"page": 7})
-        await asyncio.sleep(0.02)
         await gate.enter()
         return "done"
 
     @app.flow
     async def flow(ctx: cb.Context, _: Any) -> str:
-        return str(await ctx.step(pages, heartbeat=5))
+        return str(await ctx.step(pages, heartbeat=60))
 
     async with runtime(app) as test:
         handle = await test.start(flow)
         await gate.reached.wait()
+        await until(lambda: kinds(test, handle, "0:pages"))
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         assert seen == [None, {"page": 7}]
 
 
 async def test_a_tool_in_a_thread_may_beat_and_is_tried_again_when_it_falls_silent() -> None:
-    app, seen = cb.App("beats"), []
+    app, seen, over = cb.App("beats"), [], threading.Event()
 
-    @app.tool(effect="read", heartbeat=0.2, retry=Retry(attempts=2, first=0.0))
+    @app.tool(effect="read", heartbeat=20, retry=Retry(attempts=2, first=0.0))
     def crawl(url: str, heartbeat: cb.Heartbeat) -> str:
         """Crawls.
 
@@ -108,7 +109,7 @@ async def test_a_tool_in_a_thread_may_beat_and_is_tried_again_when_it_falls_sile
         seen.append(heartbeat.last)
         heartbeat({"depth": 3})
         if len(seen) == 1:
-            time.sleep(1)
+            over.wait(60)
         return url
 
     @app.flow
@@ -118,10 +119,12 @@ async def test_a_tool_in_a_thread_may_beat_and_is_tried_again_when_it_falls_sile
     assert "heartbeat" not in crawl.tool.spec().parameters["properties"]
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await asyncio.sleep(0.4)
+        await until(lambda: kinds(test, handle, "0:crawl"))
+        await let_pass(21)
         await test.wind(60)
-        assert await handle.result(timeout=5) == "here"
+        assert await handle.result(timeout=30) == "here"
         assert seen == [None, {"depth": 3}]
+        over.set()
 
 
 def test_limit_and_parameter_belong_together() -> None:

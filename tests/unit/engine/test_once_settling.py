@@ -24,7 +24,7 @@ from tests.unit.engine.play import (
     story,
 )
 
-WINDOW, LIMIT = 1.0, 30.0  # of the test kit's settings, and of the tool
+WINDOW, LIMIT = 5.0, 30.0  # of the test kit's settings, and of the tool
 
 
 class Bank:
@@ -84,7 +84,7 @@ async def test_the_intent_is_committed_before_the_call_with_its_key_and_argument
         assert intent["key"].startswith(handle.id)
         assert intent["asked"] == {"cents": 500}
         bank.gate.opened.set()
-        assert await handle.result(timeout=5) == "receipt 1"
+        assert await handle.result(timeout=30) == "receipt 1"
 
 
 async def test_a_call_that_was_applied_is_not_made_again() -> None:
@@ -101,7 +101,7 @@ async def test_a_call_that_was_applied_is_not_made_again() -> None:
         assert bank.asked == []  # a stalled worker could still be about to call
         assert await handle.status() is cb.RunStatus.WAITING
         await test.wind(1)
-        assert await handle.result(timeout=5) == "receipt 1"
+        assert await handle.result(timeout=30) == "receipt 1"
     assert bank.asked == [(bank.calls[0], begun + WINDOW + LIMIT)]
     assert len(bank.calls) == 1
 
@@ -115,7 +115,7 @@ async def test_a_call_that_was_not_applied_is_made_soon_under_the_same_key() -> 
     async with runtime(shop(bank, reconcile)) as test:
         handle = await died_in_call(test, bank)
         await test.wind(WINDOW + LIMIT + 5)
-        assert await handle.result(timeout=5) == "receipt 2"
+        assert await handle.result(timeout=30) == "receipt 2"
         assert await kinds(test, handle, "0:charge") == [
             EventKind.INTENT, EventKind.RETRY, EventKind.INTENT, EventKind.DONE
         ]  # fmt: skip
@@ -145,7 +145,7 @@ async def test_a_call_that_is_never_applied_is_not_made_for_ever() -> None:
     async with runtime(app) as test:
         handle = await test.start(pay, 500)
         await test.wind(hours=2)
-        assert await handle.result(timeout=5) == "timeout, made: False"
+        assert await handle.result(timeout=30) == "timeout, made: False"
     assert len(calls) == 4
     assert len(set(calls)) == 1
 
@@ -168,7 +168,7 @@ async def test_a_reconciliation_that_cannot_tell_leaves_it_to_a_person(says: str
         assert question.proposal["arguments"] == {"cents": 500}
         assert question.proposal["key"] == bank.calls[0]
         await decide(test, handle, "edited", "receipt from the bank's web page")
-        assert await handle.result(timeout=5) == "receipt from the bank's web page"
+        assert await handle.result(timeout=30) == "receipt from the bank's web page"
     assert len(bank.calls) == 1
 
 
@@ -185,7 +185,7 @@ async def test_without_a_reconciliation_a_person_decides(status: str, value: Any
     async with runtime(shop(bank)) as test:
         handle = await died_in_call(test, bank)
         await decide(test, handle, status, value)
-        assert await handle.result(timeout=5) == result
+        assert await handle.result(timeout=30) == result
     assert len(bank.calls) == calls
 
 
@@ -199,7 +199,7 @@ async def test_the_question_is_asked_once_though_workers_die_while_it_is_open() 
             await handle.signal("noise")
             assert (await open_question(test, handle)).id == first.id
         await decide(test, handle, "edited", "found")
-        assert await handle.result(timeout=5) == "found"
+        assert await handle.result(timeout=30) == "found"
     assert len(bank.calls) == 1
 
 
@@ -216,7 +216,7 @@ async def test_a_death_in_the_call_that_a_person_ordered_asks_again() -> None:
         second = await open_question(test, handle)
         assert second.id != first.id
         await decide(test, handle, "rejected")
-        assert (await handle.result(timeout=5))[0] == "given up"
+        assert (await handle.result(timeout=30))[0] == "given up"
     assert len(bank.calls) == 1
 
 
@@ -240,7 +240,7 @@ async def test_a_time_out_is_an_unknown_outcome_and_no_failure() -> None:
         handle = await test.start(flow)
         await asyncio.sleep(0.1)
         await test.wind(WINDOW + 1)
-        assert await handle.result(timeout=5) == "booked after all"
+        assert await handle.result(timeout=30) == "booked after all"
         assert "failed 0:charge" not in await story(test, handle)
     assert calls == [1]
 
@@ -305,7 +305,7 @@ async def test_an_unknown_outcome_that_was_given_up_is_still_unknown_after_a_req
         await test.settle()
         assert calls == [1]  # requeueing is no permission to do it twice
         await decide(test, handle, "approved")
-        assert await handle.result(timeout=5) == "charged"
+        assert await handle.result(timeout=30) == "charged"
     assert calls == [1, 1]
 
 
@@ -328,7 +328,7 @@ async def test_two_calls_of_one_tool_have_two_keys_and_a_replayed_one_keeps_its_
         await gate.reached.wait()
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == [1, 2]
+        assert await handle.result(timeout=30) == [1, 2]
         assert await kinds(test, handle, "1:book") == [EventKind.INTENT, EventKind.DONE]
     assert [n for n, _ in keys] == [1, 2, 2]
     assert keys[1] == keys[2] and keys[0][1] != keys[1][1]
@@ -355,7 +355,7 @@ async def test_a_call_that_a_drain_cut_off_is_an_unknown_outcome(tmp_path: Path)
     async with runtime(shop(bank), tmp_path / "store.db", clock=clock) as test:
         handle = test.rt.handle(handle.id)
         await decide(test, handle, "edited", "found")
-        assert await handle.result(timeout=5) == "found"
+        assert await handle.result(timeout=30) == "found"
     assert len(bank.calls) == 1
 
 
@@ -381,5 +381,5 @@ async def test_a_call_that_ends_after_its_flow_s_time_limit_is_recorded_and_not_
         await asyncio.sleep(0.05)
         assert not (await handle.status()).ended
         bank.gate.opened.set()
-        assert await handle.result(timeout=5) in ("late", "receipt 1")
+        assert await handle.result(timeout=30) in ("late", "receipt 1")
         assert await kinds(test, handle, "0.0/0:charge") == [EventKind.INTENT, EventKind.DONE]

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import apsw
 import callboard as cb
 from callboard.domain.event import EventKind
 from callboard.settings import EngineSettings
-from callboard.testing import WindingClock, runtime
-from tests.unit.engine.play import kinds
+from callboard.testing import runtime
+from tests.unit.engine.play import LateClock, kinds, until
 
-SETTINGS = EngineSettings(sweep=0.05, beat=0.1, lease=0.6, window=0.2, drain=0.2)
+SETTINGS = EngineSettings(sweep=0.05, beat=0.1, lease=60.0, window=30.0, drain=0.2)
+BRIEF = EngineSettings(sweep=0.05, beat=0.1, lease=0.6, window=0.2, drain=0.2)
 
 
 class Stall:
@@ -28,7 +28,7 @@ class Stall:
     def __call__(self, point: str) -> None:
         if point == "after_commit" and not self.stalled.is_set() and self._intended():
             self.stalled.set()
-            self.go_on.wait(10)
+            self.go_on.wait(60)
 
     def _intended(self) -> bool:
         db = apsw.Connection(str(self._path))
@@ -57,7 +57,7 @@ def charging(calls: list[str]) -> cb.App:
 
 
 async def stalled(stall: Stall) -> None:
-    assert await asyncio.to_thread(stall.stalled.wait, 5)
+    assert await asyncio.to_thread(stall.stalled.wait, 30)
 
 
 async def test_a_call_that_can_start_in_time_has_one_intent(tmp_path: Path) -> None:
@@ -67,39 +67,39 @@ async def test_a_call_that_can_start_in_time_has_one_intent(tmp_path: Path) -> N
         handle = await test.start("flow")
         await stalled(stall)
         stall.go_on.set()
-        assert await handle.result(timeout=5) == "charged"
+        assert await handle.result(timeout=30) == "charged"
         assert await kinds(test, handle, "0:charge") == [EventKind.INTENT, EventKind.DONE]
     assert len(calls) == 1
 
 
 async def test_a_worker_that_was_stalled_past_the_window_commits_a_new_intent_first(tmp_path: Path) -> None:
-    path, calls = tmp_path / "store.db", list[str]()
+    path, calls, clock = tmp_path / "store.db", list[str](), LateClock()
     stall = Stall(path)
-    async with runtime(charging(calls), path, settings=SETTINGS, fault=stall) as test:
+    async with runtime(charging(calls), path, settings=SETTINGS, fault=stall, clock=clock) as test:
         handle = await test.start("flow")
         await stalled(stall)
-        await asyncio.sleep(0.25)
+        clock.late += 31
         assert calls == []
         stall.go_on.set()
-        assert await handle.result(timeout=5) == "charged"
+        assert await handle.result(timeout=30) == "charged"
         assert await kinds(test, handle, "0:charge") == [EventKind.INTENT, EventKind.INTENT, EventKind.DONE]
     assert len(calls) == 1
 
 
 async def test_a_stalled_worker_that_has_lost_the_run_meanwhile_never_calls(tmp_path: Path) -> None:
-    clock, path = WindingClock(), tmp_path / "store.db"
+    clock, path = LateClock(), tmp_path / "store.db"
     stall, calls, others = Stall(path), list[str](), list[str]()
-    async with runtime(charging(calls), path, settings=SETTINGS, fault=stall, clock=clock) as zombie:
+    async with runtime(charging(calls), path, settings=BRIEF, fault=stall, clock=clock) as zombie:
         handle = await zombie.start("flow")
         await stalled(stall)
-        async with runtime(charging(others), path, settings=SETTINGS, clock=clock) as heir:
-            deadline = time.monotonic() + 5
-            while (await heir.rt.handle(handle.id).run()).epoch < 3 and time.monotonic() < deadline:
+        async with runtime(charging(others), path, settings=BRIEF, clock=clock) as heir:
+            while (await heir.rt.handle(handle.id).run()).epoch < 3:
                 await asyncio.sleep(0.02)  # its heartbeats stand still: after the lease it has lost the run
-            assert (await heir.rt.handle(handle.id).run()).epoch >= 3
+            clock.late += 31
             stall.go_on.set()
-            await asyncio.sleep(0.3)
+            assert zombie.rt.worker is not None
+            await until(lambda: zombie.rt.worker.active == 0)  # type: ignore[union-attr]
             assert calls == []
             await heir.wind(1)
-            assert await heir.rt.handle(handle.id).result(timeout=5) == "charged"
+            assert await heir.rt.handle(handle.id).result(timeout=30) == "charged"
     assert len(calls + others) == 1  # whoever of the two, both alive again, claimed it when its time had come

@@ -42,7 +42,7 @@ async def test_finally_and_aexit_run_each_time_the_run_parks() -> None:
         await test.settle()
         assert said == ["in", "finally", "out"]
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert said == ["in", "finally", "out"] * 2
 
 
@@ -92,7 +92,7 @@ async def test_an_effect_requested_while_the_run_unwinds_is_refused_and_not_jour
         await test.settle()
         assert await story(test, handle) == ["started", "intent 0:sleep"]
         await test.wind(11)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
         assert await story(test, handle) == ["started", "intent 0:sleep", "done 0:sleep", "run succeeded"]
     assert refused == ["Parked"]
     assert counter.calls == 0
@@ -115,7 +115,7 @@ async def test_a_flow_that_swallows_every_exception_around_a_wait_is_unaffected(
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(40)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
     assert swallowed == []
 
 
@@ -135,7 +135,7 @@ async def test_a_flow_that_swallows_even_base_exceptions_and_returns_is_not_beli
         await test.settle()
         assert await handle.status() is cb.RunStatus.WAITING
         await test.wind(11)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
 
 
 async def test_a_flow_that_swallows_base_exceptions_for_ever_is_ended_and_its_worker_goes_on() -> None:
@@ -158,7 +158,7 @@ async def test_a_flow_that_swallows_base_exceptions_for_ever_is_ended_and_its_wo
     async with runtime(app) as test:
         handles = [await test.start(stubborn), await test.start(innocent)]
         await test.wind(11)
-        assert [await handle.result(timeout=5) for handle in handles] == ["done", "fine"]
+        assert [await handle.result(timeout=30) for handle in handles] == ["done", "fine"]
 
 
 async def test_a_flow_that_awaits_something_foreign_while_it_unwinds_is_ended_by_force() -> None:
@@ -175,10 +175,10 @@ async def test_a_flow_that_awaits_something_foreign_while_it_unwinds_is_ended_by
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await test.settle(timeout=5)
+        await test.settle(timeout=30)
         assert await handle.status() is cb.RunStatus.WAITING
         await test.wind(11)
-        assert await handle.result(timeout=5) == "done"
+        assert await handle.result(timeout=30) == "done"
 
 
 async def test_branches_that_swallow_the_unwinding_leave_no_trace_either() -> None:
@@ -199,7 +199,7 @@ async def test_branches_that_swallow_the_unwinding_leave_no_trace_either() -> No
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(50)
-        assert await handle.result(timeout=5) == ["done", "done", "done", [0, "done"]]
+        assert await handle.result(timeout=30) == ["done", "done", "done", [0, "done"]]
 
 
 async def test_a_waiting_run_outlives_worker_after_worker() -> None:
@@ -217,4 +217,4 @@ async def test_a_waiting_run_outlives_worker_after_worker() -> None:
         await test.settle()
         assert (await handle.run()).deaths == 0
         await handle.signal("word", "at last")
-        assert await handle.result(timeout=5) == [1, "at last", 2]
+        assert await handle.result(timeout=30) == [1, "at last", 2]

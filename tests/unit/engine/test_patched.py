@@ -51,8 +51,8 @@ async def test_runs_from_before_go_the_old_way_and_runs_from_after_the_new_way(t
     async with runtime(after_change(), tmp_path / "store.db", clock=clock) as test:
         new = await test.start("flow")
         await test.wind(101)
-        assert await test.rt.handle(old.id).result(timeout=5) == ["old", "old"]
-        assert await new.result(timeout=5) == ["new", "new"]
+        assert await test.rt.handle(old.id).result(timeout=30) == ["old", "old"]
+        assert await new.result(timeout=30) == ["new", "new"]
         assert [line for line in await story(test, new) if "patched" in line] == ["patched :new way"]
 
 
@@ -69,7 +69,7 @@ async def test_the_answer_stays_the_same_for_the_life_of_a_run() -> None:
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(31)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert (await story(test, handle)).count("patched :change") == 1
     assert set(asked) == {True}
 
@@ -95,7 +95,7 @@ async def test_a_loop_that_began_before_the_change_ends_the_old_way(tmp_path: Pa
         await test.wind(15)
     async with runtime(app(True), tmp_path / "store.db", clock=clock) as test:
         await test.wind(100)
-        assert await test.rt.handle(handle.id).result(timeout=5) == ["old"] * 4
+        assert await test.rt.handle(handle.id).result(timeout=30) == ["old"] * 4
 
 
 async def test_a_run_that_had_nothing_recorded_behind_the_change_has_it(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_a_run_that_had_nothing_recorded_behind_the_change_has_it(tmp_path
         await test.settle()
     async with runtime(app(True), tmp_path / "store.db", clock=clock) as test:
         await test.wind(101)
-        assert await test.rt.handle(handle.id).result(timeout=5) == "new"
+        assert await test.rt.handle(handle.id).result(timeout=30) == "new"
 
 
 async def test_a_run_that_waits_to_repeat_a_step_is_from_before_the_change(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_run_that_waits_to_repeat_a_step_is_from_before_the_change(tmp_p
         await test.settle()
     async with runtime(app(True), tmp_path / "store.db", clock=clock) as test:
         await test.wind(101)
-        assert await test.rt.handle(handle.id).result(timeout=5) == "old"
+        assert await test.rt.handle(handle.id).result(timeout=30) == "old"
 
 
 async def test_a_change_within_a_branch_is_told_by_that_branch(tmp_path: Path) -> None:
@@ -165,4 +165,4 @@ async def test_a_change_within_a_branch_is_told_by_that_branch(tmp_path: Path) -
         await test.wind(20)
     async with runtime(app(True), tmp_path / "store.db", clock=clock) as test:
         await test.wind(200)
-        assert await test.rt.handle(handle.id).result(timeout=5) == ["old", "new"]
+        assert await test.rt.handle(handle.id).result(timeout=30) == ["old", "new"]

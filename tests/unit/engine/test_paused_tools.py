@@ -36,7 +36,7 @@ async def test_calls_of_a_paused_tool_wait_until_it_is_resumed(effect: str) -> N
         while test.rt.services.fleet.pauses("pay"):
             await asyncio.sleep(0.01)
         await test.wind(6)
-        assert await handle.result(timeout=5) == "paid"
+        assert await handle.result(timeout=30) == "paid"
         assert called == [1]
 
 

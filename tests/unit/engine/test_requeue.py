@@ -57,7 +57,7 @@ async def test_a_failed_run_does_again_what_failed_and_nothing_else(where: str) 
         switch.mended = True
         run = await requeue(test, handle)
         assert (run.error, run.finished_at) == (None, None)
-        assert await handle.result(timeout=5) == [1, "up", counted + 1]
+        assert await handle.result(timeout=30) == [1, "up", counted + 1]
         assert "requeued" in await story(test, handle)
 
 
@@ -75,7 +75,7 @@ async def test_a_run_can_fail_and_be_requeued_again_and_again() -> None:
             assert switch.calls == calls
             switch.mended = calls == 3
             await requeue(test, handle)
-        assert await handle.result(timeout=5) == "up"
+        assert await handle.result(timeout=30) == "up"
 
 
 async def test_a_failure_that_the_flow_had_handled_is_not_done_again() -> None:
@@ -93,7 +93,7 @@ async def test_a_failure_that_the_flow_had_handled_is_not_done_again() -> None:
         await failure(handle)
         switch.mended = last.mended = True
         await requeue(test, handle)
-        assert await handle.result(timeout=5) == "up"
+        assert await handle.result(timeout=30) == "up"
     assert (switch.calls, last.calls) == (1, 2)
 
 
@@ -112,7 +112,7 @@ async def test_a_bug_in_plain_code_is_passed_when_it_has_been_mended() -> None:
         await failure(handle)
         bugs.clear()
         await requeue(test, handle)
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
 
 
 async def test_a_failed_child_is_started_anew() -> None:
@@ -131,7 +131,7 @@ async def test_a_failed_child_is_started_anew() -> None:
         assert isinstance(await failure(handle), ChildFailed)
         switch.mended = True
         await requeue(test, handle)
-        assert await handle.result(timeout=5) == "up"
+        assert await handle.result(timeout=30) == "up"
         assert len(await test.rt.store.runs.find("default", parent=handle.id)) == 2
 
 
@@ -148,7 +148,7 @@ async def test_only_blocked_failed_and_dead_runs_can_be_requeued() -> None:
         with pytest.raises(Conflict, match="is waiting"):
             await requeue(test, handle)
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         with pytest.raises(Conflict, match="is succeeded"):
             await requeue(test, handle)
 
@@ -169,7 +169,7 @@ async def test_a_refused_answer_of_a_model_is_asked_for_again() -> None:
         await failure(handle)
         mended.append(True)
         await requeue(test, handle)
-        assert await handle.result(timeout=5) == "well"
+        assert await handle.result(timeout=30) == "well"
 
 
 async def history(test: TestRuntime, run_id: str) -> list[Event]:
@@ -185,17 +185,17 @@ async def test_a_fork_shares_the_history_and_executes_only_what_is_new() -> None
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        assert await handle.result(timeout=5) == [1, 2, 1]
+        assert await handle.result(timeout=30) == [1, 2, 1]
         fork = await test.rt.commands.fork("default", handle.id, 2)
-        assert await test.rt.handle(fork.id).result(timeout=5) == [1, 2, 2]
+        assert await test.rt.handle(fork.id).result(timeout=30) == [1, 2, 2]
         assert (await history(test, fork.id))[:3] == (await events(test, handle))[:3]
         assert [e.kind for e in await history(test, fork.id)][3:] == [
             EventKind.FORKED, EventKind.DONE, EventKind.RUN_SUCCEEDED
         ]  # fmt: skip
         assert fork.fork_of == handle.id
-        assert await handle.result(timeout=5) == [1, 2, 1]  # the first run knows nothing of it
+        assert await handle.result(timeout=30) == [1, 2, 1]  # the first run knows nothing of it
         second = await test.rt.commands.fork("default", fork.id, 4)
-        assert await test.rt.handle(second.id).result(timeout=5) == [1, 2, 2]
+        assert await test.rt.handle(second.id).result(timeout=30) == [1, 2, 2]
     assert (shared.calls, own.calls) == (2, 2)
 
 
@@ -209,7 +209,7 @@ async def test_a_fork_is_refused_where_an_effect_is_open_or_the_run_had_ended() 
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         with pytest.raises(Conflict, match=r"0:sleep .* is open at event 1"):
             await test.rt.commands.fork("default", handle.id, 1)
         with pytest.raises(Conflict, match="ended at event 3"):
@@ -241,8 +241,8 @@ async def test_a_fork_of_a_run_whose_attached_child_has_not_ended_does_not_wait_
         for run in await test.rt.store.runs.find("default", flow="child"):
             await test.rt.handle(run.id).signal("word", 7)
         await test.wind(seconds=3)  # a fork looks for a child that is not its own
-        assert await handle.result(timeout=2) == 7
-        assert await test.rt.handle(fork.id).result(timeout=2) == 7
+        assert await handle.result(timeout=30) == 7
+        assert await test.rt.handle(fork.id).result(timeout=30) == 7
 
 
 async def test_a_run_whose_fork_is_kept_is_not_purged() -> None:
@@ -255,9 +255,9 @@ async def test_a_run_whose_fork_is_kept_is_not_purged() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow, "x" * 100_000)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         fork = await test.rt.commands.fork("default", handle.id, 1)
-        assert await test.rt.handle(fork.id).result(timeout=5) == 100_000
+        assert await test.rt.handle(fork.id).result(timeout=30) == 100_000
         ended, forever = [cb.RunStatus.SUCCEEDED], test.clock.now() + 1e6
         purged = await asyncio.gather(
             *[

@@ -190,7 +190,7 @@ async def test_a_cancel_undoes_and_the_run_is_cancelled() -> None:
         await test.settle()
         await handle.cancel()
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     assert world.log == ["a", "undo a"]
 
 
@@ -212,7 +212,7 @@ async def test_a_call_in_flight_when_it_is_cancelled_is_undone_and_one_not_begun
         await gate.reached.wait()
         await handle.cancel()
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     assert world.log == ["undo in flight"]
     world.log.clear()
     assert isinstance((await run(before))[0], cb.TimedOut)

@@ -31,7 +31,7 @@ async def test_a_signal_that_comes_before_its_wait_is_kept() -> None:
         await handle.signal("word", {"early": True})
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == {"early": True}
+        assert await handle.result(timeout=30) == {"early": True}
 
 
 async def test_signals_of_one_name_are_consumed_in_the_order_in_which_they_were_sent() -> None:
@@ -51,7 +51,7 @@ async def test_signals_of_one_name_are_consumed_in_the_order_in_which_they_were_
             await handle.signal("word", n)
             await handle.signal("other", "noise")
         await test.wind(30)
-        assert await handle.result(timeout=5) == [0, 1, 2, 3]
+        assert await handle.result(timeout=30) == [0, 1, 2, 3]
 
 
 async def test_two_waiters_of_one_name_are_served_in_their_order() -> None:
@@ -67,7 +67,7 @@ async def test_two_waiters_of_one_name_are_served_in_their_order() -> None:
         await handle.signal("word", "first")
         await test.settle()
         await handle.signal("word", "second")
-        assert await handle.result(timeout=5) == ["first", "second"]
+        assert await handle.result(timeout=30) == ["first", "second"]
 
 
 async def test_a_wait_ends_at_its_time_limit_and_a_later_signal_is_for_the_next_wait() -> None:
@@ -85,7 +85,7 @@ async def test_a_wait_ends_at_its_time_limit_and_a_later_signal_is_for_the_next_
         handle = await test.start(flow)
         await test.wind(61)
         await handle.signal("word", "late")
-        assert await handle.result(timeout=5) == ["no signal 'word' came in time", "late"]
+        assert await handle.result(timeout=30) == ["no signal 'word' came in time", "late"]
 
 
 async def test_a_signal_that_is_there_when_the_limit_is_over_still_counts() -> None:
@@ -102,7 +102,7 @@ async def test_a_signal_that_is_there_when_the_limit_is_over_still_counts() -> N
         await handle.signal("word", "in time")
         test.clock.set(test.clock.now() + 61)
         await test.restart()
-        assert await test.rt.handle(handle.id).result(timeout=5) == "in time"
+        assert await test.rt.handle(handle.id).result(timeout=30) == "in time"
 
 
 async def test_a_value_comes_as_the_type_that_the_wait_declares_live_and_replayed() -> None:
@@ -117,7 +117,7 @@ async def test_a_value_comes_as_the_type_that_the_wait_declares_live_and_replaye
         handle = await test.start(flow)
         await handle.signal("note", {"text": "well", "stars": 5})
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert seen == [Note(text="well", stars=5)] * 2
 
 
@@ -138,7 +138,7 @@ async def test_a_value_of_another_type_is_an_error_that_the_flow_can_catch_live_
         await handle.signal("note", {"text": "no stars"})
         await handle.signal("note", {"text": "stars", "stars": 4})
         await test.wind(11)
-        assert await handle.result(timeout=2) == 4
+        assert await handle.result(timeout=30) == 4
     assert len(seen) == 2 and seen[0] == seen[1]
     assert "stars: Field required" in seen[0]
 
@@ -173,7 +173,7 @@ async def test_no_signal_is_lost_between_a_wait_and_its_parking(rounds: int) -> 
                 await asyncio.sleep(0)
 
         await asyncio.gather(*[send(handle) for handle in handles])
-        assert await asyncio.gather(*[h.result(timeout=10) for h in handles]) == [[0, 1, 2, 3, 4]] * rounds
+        assert await asyncio.gather(*[h.result(timeout=30) for h in handles]) == [[0, 1, 2, 3, 4]] * rounds
 
 
 async def test_a_signal_to_a_run_that_has_ended_is_a_conflict() -> None:
@@ -184,7 +184,7 @@ async def test_a_signal_to_a_run_that_has_ended_is_a_conflict() -> None:
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         with pytest.raises(Conflict, match=f"run {handle.id} has ended"):
             await handle.signal("word", 1)
 

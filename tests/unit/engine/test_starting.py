@@ -43,9 +43,9 @@ async def test_one_key_with_one_input_is_one_run() -> None:
         handles = await asyncio.gather(*[test.start("flow", {"a": 1, "b": 2}, key="k") for _ in range(20)])
         again = await test.start("flow", {"b": 2, "a": 1}, key="k")  # the order of names says nothing
         assert {handle.id for handle in handles} == {again.id}
-        assert await again.result(timeout=5) == [{"a": 1, "b": 2}, 1]
+        assert await again.result(timeout=30) == [{"a": 1, "b": 2}, 1]
         later = await test.start("flow", {"a": 1, "b": 2}, key="k")  # also when it has ended
-        assert await later.result(timeout=5) == [{"a": 1, "b": 2}, 1]
+        assert await later.result(timeout=30) == [{"a": 1, "b": 2}, 1]
     assert counter.calls == 1
 
 
@@ -55,7 +55,7 @@ async def test_one_key_with_two_inputs_is_a_conflict_that_names_the_run() -> Non
         with pytest.raises(KeyConflict, match=f"key 'k' of flow flow belongs to run {first.id}") as caught:
             await test.start("flow", 2, key="k")
         assert "use another key" in str(caught.value)
-        assert await first.result(timeout=5) == [1, 1]
+        assert await first.result(timeout=30) == [1, 1]
 
 
 async def test_a_key_counts_within_its_tenant_and_its_flow() -> None:
@@ -93,7 +93,7 @@ async def test_options_that_cannot_be_are_refused(options: Any, said: str) -> No
 async def test_an_input_may_be_given_as_its_type_or_as_its_json() -> None:
     async with runtime(app_of(Counter())) as test:
         assert await test.run("typed", {"ticketNumber": 7}) == 7
-        assert await (await test.start("typed", Ticket(ticketNumber=8))).result(timeout=5) == 8
+        assert await (await test.start("typed", Ticket(ticketNumber=8))).result(timeout=30) == 8
 
 
 async def test_bytes_that_are_no_base64_are_an_invalid_input() -> None:
@@ -112,7 +112,7 @@ async def test_bytes_that_are_no_base64_are_an_invalid_input() -> None:
 async def test_an_input_as_its_type_and_as_its_json_is_one_input_under_one_key() -> None:
     async with runtime(app_of(Counter())) as test:
         first = await test.start("typed", {"ticketNumber": 7, "text": "x"}, key="k")
-        await first.result(timeout=5)
+        await first.result(timeout=30)
         assert (await test.start("typed", {"text": "x", "ticketNumber": 7}, key="k")).id == first.id
 
 

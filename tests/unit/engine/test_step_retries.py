@@ -35,7 +35,7 @@ async def test_a_step_is_repeated_until_it_succeeds() -> None:
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(300)
-        assert await handle.result(timeout=5) == 3
+        assert await handle.result(timeout=30) == 3
         assert await kinds(test, handle, "0:flaky") == [EventKind.RETRY, EventKind.RETRY, EventKind.DONE]
 
 
@@ -89,7 +89,7 @@ async def test_a_death_in_the_middle_of_a_back_off_keeps_count_and_due_time() ->
         await test.wind(2)
         assert (await events(test, handle))[-1].value()["attempt"] == 2
         await test.wind(100)
-        assert await handle.result(timeout=5) == 3
+        assert await handle.result(timeout=30) == 3
 
 
 async def test_a_retried_step_is_not_taken_for_another_one_after_a_deploy(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ async def test_a_result_has_its_declared_type_live_and_replayed(fn: Any, expecte
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(11)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert seen == [expected, expected]
     assert type(seen[0]) is type(seen[1]) is type(expected)
 
@@ -135,7 +135,7 @@ async def test_a_recorded_step_is_not_called_again_after_a_death() -> None:
         await gate.reached.wait()
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == [1, "through", 2]
+        assert await handle.result(timeout=30) == [1, "through", 2]
     assert (counter.calls, gate.entered) == (2, 2)
 
 
@@ -178,7 +178,7 @@ async def test_a_step_is_named_after_its_function_unless_told_otherwise() -> Non
 
     async with runtime(app) as test:
         handle = await test.start(flow)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
         assert await story(test, handle) == [
             "started",
             "done 0:as_model",
@@ -206,7 +206,7 @@ async def test_a_step_that_exceeds_its_time_limit_is_timed_out_and_stays_so() ->
         handle = await test.start(flow)
         await asyncio.sleep(0.1)
         await test.wind(11)
-        assert await handle.result(timeout=5) == "went on"
+        assert await handle.result(timeout=30) == "went on"
     assert told == [("slow reached its time limit of 0.05 s", "0:slow")] * 2
 
 
@@ -243,7 +243,7 @@ async def test_a_step_that_raises_fails_alike_live_and_replayed() -> None:
     async with runtime(app) as test:
         handle = await test.start(flow)
         await test.wind(2)
-        await handle.result(timeout=5)
+        await handle.result(timeout=30)
     assert caught[0] == caught[1]
     assert caught[0] == ("broken raised KeyError: 'price'", ErrorKind.BUG, "0:broken", {"type": "KeyError"})
 

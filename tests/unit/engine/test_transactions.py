@@ -50,7 +50,7 @@ async def test_the_rows_are_written_once_whatever_dies_afterwards(tmp_path: Path
         assert rows(path) == ["rent"]
         handle = await die_and_return(test, handle)
         gate.opened.set()
-        assert await handle.result(timeout=5) == 1
+        assert await handle.result(timeout=30) == 1
         assert rows(path) == ["rent"]
         assert await kinds(test, handle, "0:write") == [EventKind.DONE]
 
@@ -113,7 +113,7 @@ async def test_it_is_tried_again_as_its_retry_says(tmp_path: Path) -> None:
         table(path)
         handle = await test.start(pay, "rent")
         await test.wind(60)
-        assert await handle.result(timeout=5) == "3 tries"
+        assert await handle.result(timeout=30) == "3 tries"
         assert rows(path) == ["rent"]
         assert await story(test, handle) == [
             "started",
@@ -194,7 +194,7 @@ async def test_many_side_by_side_leave_a_journal_without_gaps(tmp_path: Path) ->
     async with runtime(app, path) as test:
         table(path)
         handle = await test.start(flow)
-        assert sorted(await handle.result(timeout=5)) == list(range(1, 21))
+        assert sorted(await handle.result(timeout=30)) == list(range(1, 21))
         found = await test.rt.store.journal.read("default", handle.id)
         assert [e.seq for e in found] == list(range(len(found)))
         assert (await handle.run()).status is RunStatus.SUCCEEDED

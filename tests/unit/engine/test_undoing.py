@@ -157,5 +157,5 @@ async def test_a_person_can_be_waited_for_in_a_run_that_is_being_cancelled() -> 
         assert await handle.status() == "waiting"
         await decide(test, handle, "approved")
         with pytest.raises(cb.RunCancelled):
-            await handle.result(timeout=5)
+            await handle.result(timeout=30)
     assert world.log[-1] == "undo a"

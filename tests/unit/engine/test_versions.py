@@ -136,7 +136,7 @@ async def test_a_change_that_the_journal_contradicts_blocks_the_run_until_the_co
     async with runtime(deployed(before), path, clock=clock) as test:
         handle = test.rt.handle(run_id)
         await requeue(test, handle)
-        result = await handle.result(timeout=5)
+        result = await handle.result(timeout=30)
         assert result == (["a", "b", "c"] if before is original else ["a", "b"])
         kinds = [line.split()[0] for line in await story(test, handle)]
         assert kinds.count("requeued") == 1
@@ -199,7 +199,7 @@ async def test_what_comes_after_the_recorded_part_may_change_freely(tmp_path: Pa
         await test.settle()
     async with runtime(deployed(longer), tmp_path / "store.db", clock=clock) as test:
         await test.wind(101)
-        assert await test.rt.handle(run_id).result(timeout=5) == ["a", "b", ["c", "c"]]
+        assert await test.rt.handle(run_id).result(timeout=30) == ["a", "b", ["c", "c"]]
 
 
 async def test_a_worker_without_the_version_leaves_the_run_ready_for_one_that_has_it(tmp_path: Path) -> None:
@@ -212,10 +212,10 @@ async def test_a_worker_without_the_version_leaves_the_run_ready_for_one_that_ha
         while await newer.status() is not cb.RunStatus.WAITING:
             await asyncio.sleep(0.005)
         clock.set(clock.now() + 101)
-        assert await newer.result(timeout=5) == ["a", "b", "c"]
+        assert await newer.result(timeout=30) == ["a", "b", "c"]
         assert await handle.status() is cb.RunStatus.READY
     async with runtime(deployed(original, "1"), path, clock=clock) as test:
-        assert await test.rt.handle(run_id).result(timeout=5) == ["a", "b", "c"]
+        assert await test.rt.handle(run_id).result(timeout=30) == ["a", "b", "c"]
 
 
 async def test_one_worker_executes_several_versions_side_by_side() -> None:

@@ -48,14 +48,32 @@ async def test_the_second_answers_for_a_first_that_hangs_and_is_then_cancelled()
 
 
 async def test_the_first_may_still_win_and_the_second_is_cancelled() -> None:
-    upstream = Upstream(0.05, None)
-    assert await hedged(upstream, 0.01, yes) == 1
+    upstream = Upstream(None, None)
+
+    async def call() -> int:
+        if upstream.calls == 0:
+            upstream.calls = 1
+            while upstream.calls < 2:
+                await asyncio.sleep(0.01)
+            return 1
+        return await upstream()
+
+    assert await hedged(call, 0.01, yes) == 1
     assert upstream.cancelled == [2]
 
 
 async def test_a_second_call_that_fails_is_not_the_answer() -> None:
-    upstream = Upstream(0.05, OSError("away"))
-    assert await hedged(upstream, 0.01, yes) == 1
+    upstream = Upstream(None, OSError("away"))
+
+    async def call() -> int:
+        if upstream.calls == 0:
+            upstream.calls = 1
+            while upstream.calls < 2:
+                await asyncio.sleep(0.01)
+            return 1
+        return await upstream()
+
+    assert await hedged(call, 0.01, yes) == 1
 
 
 async def test_a_first_call_that_fails_late_leaves_it_to_the_second() -> None:

@@ -26,13 +26,13 @@ class Server:
         self.batches.append([each.chunk.number for each in batch])
 
     async def gets(self, *numbers: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.got != list(numbers):
                 await asyncio.sleep(0.01)
 
 
 async def fails(outbox: Outbox) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while outbox.healthy:
             await asyncio.sleep(0.01)
 

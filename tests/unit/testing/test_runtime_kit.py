@@ -9,6 +9,7 @@ import pytest
 
 import callboard as cb
 from callboard.testing import WindingClock, runtime
+from tests.unit.engine.play import Gate
 
 
 def waiting_app() -> cb.App:
@@ -35,7 +36,7 @@ async def test_three_days_are_wound_in_milliseconds() -> None:
         begun = time.monotonic()
         await test.wind(days=3)
         assert time.monotonic() - begun < 5
-        assert await handle.result(timeout=5) == 72 * 3_600
+        assert await handle.result(timeout=30) == 72 * 3_600
 
 
 async def test_winding_stops_at_each_timer_on_its_way() -> None:
@@ -46,7 +47,7 @@ async def test_winding_stops_at_each_timer_on_its_way() -> None:
         assert test.clock.now() == begun + 5_400
         assert (await handle.run()).wake_at == begun + 7_200  # not a moment later for having been wound past
         await test.wind(1_800)
-        assert await handle.result(timeout=5) == 7_200
+        assert await handle.result(timeout=30) == 7_200
 
 
 async def test_settling_waits_for_what_is_being_executed_and_not_for_what_waits() -> None:
@@ -66,15 +67,21 @@ async def test_settling_gives_up_after_its_time() -> None:
 
 async def test_a_killed_worker_writes_nothing_more_and_a_new_one_goes_on(tmp_path: Path) -> None:
     for path in (None, tmp_path / "store.db"):
-        async with runtime(waiting_app(), path) as test:
-            handle = await test.start("busy", 0.05)
-            while await handle.status() is not cb.RunStatus.RUNNING:
-                await asyncio.sleep(0.001)
+        app, gate = cb.App("kit"), Gate("done")
+
+        @app.flow
+        async def flow(ctx: cb.Context, _: Any) -> Any:
+            return await ctx.step(gate.enter)  # noqa: B023
+
+        async with runtime(app, path) as test:
+            handle = await test.start("flow")
+            await gate.reached.wait()
             await test.kill()
             await asyncio.sleep(0.1)
             assert await handle.status() is cb.RunStatus.RUNNING  # nobody has noticed yet
             await test.restart()
-            assert await test.rt.handle(handle.id).result(timeout=5) == "done"
+            gate.opened.set()
+            assert await test.rt.handle(handle.id).result(timeout=30) == "done"
 
 
 async def test_a_runtime_on_a_file_finds_what_an_earlier_one_left(tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ async def test_a_runtime_on_a_file_finds_what_an_earlier_one_left(tmp_path: Path
         await test.settle()
     async with runtime(waiting_app(), tmp_path / "store.db", clock=clock) as test:
         await test.wind(hours=1)
-        assert await test.rt.handle(handle.id).result(timeout=5) == 3_600
+        assert await test.rt.handle(handle.id).result(timeout=30) == 3_600
 
 
 async def test_runtimes_in_memory_know_nothing_of_each_other() -> None:

@@ -177,7 +177,7 @@ async def test_a_thread_that_exhausts_an_iterator_fails_at_once() -> None:
     def first() -> int:
         return next(iter(()))
 
-    found = await failure(Tool.of(first, "read", timeout=5))
+    found = await failure(Tool.of(first, "read", timeout=30))
     assert found.kind is ErrorKind.BUG
     assert "StopIteration" in str(found)
 

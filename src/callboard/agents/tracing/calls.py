@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from callboard.agents.tracing.content import Content
-from callboard.agents.tracing.effects import Attempt, Effect, decode_done
+from callboard.agents.tracing.effects import Answer, Attempt, Effect, decode_done
 from callboard.agents.tracing.installed import Installed
 from callboard.domain.error_classes import class_of
 from callboard.domain.event import EventKind
@@ -14,7 +14,6 @@ from callboard.domain.kinds import ErrorRecord
 from callboard.domain.message import Message, ToolCall
 from callboard.domain.run import Run
 from callboard.domain.usage import NOTHING, Usage
-from callboard.models import ModelResponse
 from callboard.models.conventional import conventional
 from callboard.telemetry import genai
 from callboard.telemetry.span import Link, Shared, Span, SpanEvent, SpanKind, Value
@@ -162,8 +161,8 @@ class Calls:
                 facts[genai.TEMPERATURE] = role.temperature
         return facts
 
-    def _answered(self, facts: dict[str, Value], answer: ModelResponse) -> None:
-        facts[genai.FINISH_REASONS] = (str(answer.finish),)
+    def _answered(self, facts: dict[str, Value], answer: Answer) -> None:
+        facts[genai.FINISH_REASONS] = (answer.finish,)
         if answer.model:
             facts[genai.RESPONSE_MODEL] = answer.model
         if answer.id:
@@ -172,7 +171,7 @@ class Calls:
             facts[genai.KEPT_ANSWER] = True
         self.cost(facts, answer.usage)
         if self._content.on:
-            facts[genai.OUTPUT_MESSAGES] = self._content.messages((answer.message,), str(answer.finish))
+            facts[genai.OUTPUT_MESSAGES] = self._content.messages((answer.message,), answer.finish)
 
     def _tool(self, effect: Effect, attempt: Attempt, said: Said) -> Made:
         name = effect.name.removesuffix(_FALLBACK)

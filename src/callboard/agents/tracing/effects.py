@@ -1,6 +1,5 @@
 """A journal as a list of effects, each with its attempts: when they began and ended, and how."""
 
-import contextlib
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
@@ -9,7 +8,9 @@ import msgspec
 
 from callboard.domain.event import OUTCOMES, Event, EventKind
 from callboard.domain.kinds import ErrorKind, ErrorRecord
-from callboard.models import ModelResponse
+from callboard.domain.message import Message
+from callboard.domain.usage import NOTHING, Usage
+from callboard.models import FinishReason
 
 _BEGINS = frozenset({EventKind.STARTED, EventKind.CONTINUED, EventKind.REQUEUED, EventKind.FORKED})
 _ANEW = frozenset({EventKind.CONTINUED, EventKind.REQUEUED})
@@ -35,8 +36,20 @@ class _Retry(msgspec.Struct):
     due: float = 0.0
 
 
+class Answer(msgspec.Struct, tag="response"):
+    """What spans tell of a model's answer: a ModelResponse has more."""
+
+    message: Message
+    usage: Usage = NOTHING
+    finish: str = FinishReason.STOP
+    model: str = ""
+    id: str | None = None
+    provider: str = ""
+    cached: bool = False
+
+
 class _Answered(msgspec.Struct):
-    result: ModelResponse
+    result: Answer
 
 
 class Done(msgspec.Struct):
@@ -94,7 +107,7 @@ class Effect(msgspec.Struct, gc=False):
     open: Attempt | None = None
     before: int = 0
     asks_model: bool = False
-    _answer: ModelResponse | None = None
+    _answer: Answer | None = None
 
     @property
     def last(self) -> Attempt:
@@ -102,13 +115,15 @@ class Effect(msgspec.Struct, gc=False):
         return self.attempts[-1]
 
     @property
-    def answer(self) -> ModelResponse | None:
+    def answer(self) -> Answer | None:
         """What a model answered, if it did."""
         if self._answer is None:
             event = self.attempts[-1].outcome
             if event is not None and event.kind is EventKind.DONE and event.body.startswith(_MODEL):
-                with contextlib.suppress(msgspec.ValidationError):
+                try:
                     self._answer = _answered(event.body).result
+                except msgspec.ValidationError:
+                    return None  # not what a model of ours answers
         return self._answer
 
     @property

@@ -154,9 +154,8 @@ class _Telling:
 
     def _agent_span(self, agent: _Agent, scopes: Sequence[str]) -> Span:
         around = next((each for each in scopes if agent.scope.startswith(f"{each}/")), None)
-        begun, ended = agent.effects[0].begun, 0
-        for effect in agent.effects:
-            begun, ended = min(begun, effect.begun, effect.attempts[0].start), max(ended, effect.last.end)
+        begun = min([min(effect.begun, effect.attempts[0].start) for effect in agent.effects])
+        ended = max([effect.attempts[-1].end for effect in agent.effects])
         facts = self._used(agent.usage)
         why = _stopped_by(agent)
         error = None if why is None else self._calls.failure(facts, why)

@@ -8,68 +8,68 @@ from callboard.apps.cli import options, reading
 from callboard.apps.cli.desk import ask
 
 if TYPE_CHECKING:
-    from callboard.runtime import Runtime
+    from callboard.runtime import Runtime, Sums
 
-_BY_ROWS, _BY_JOURNALS = ("flow", "day", "tenant"), ("model", "agent")
-_READ = 1_000  # journals
+_BY = "flow|version|status|agent|model|day|tenant"
 
 
 def costs(
-    by: Annotated[
-        str, typer.Option("--by", metavar="flow|day|tenant|model|agent", help="What to sum by. Default: flow.")
-    ] = "flow",
-    since: Annotated[str, typer.Option("--since", metavar="AGE", help="Runs that ended since: 12h, 30d.")] = "30d",
-    runs: Annotated[
-        int, typer.Option("--runs", metavar="N", min=1, help="By model or agent: journals read at most, newest first.")
-    ] = _READ,
+    by: Annotated[str, typer.Option("--by", metavar=_BY, help="What to sum by. Default: flow.")] = "flow",
+    since: Annotated[
+        str, typer.Option("--since", metavar="AGE", help="Runs that ended since, or go on: 12h, 30d.")
+    ] = "30d",
     store: options.Store = None,
     tenant: Annotated[
         list[str] | None,
-        typer.Option("--tenant", metavar="T", help="Whose runs; repeatable. Default: $CALLBOARD_TENANT, else default."),
+        typer.Option(
+            "--tenant",
+            metavar="T",
+            help="Whose runs; repeatable. Default: $CALLBOARD_TENANT, else default; by tenant, all.",
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Show what runs cost: in all, and for each that succeeded, with what failed and what caches saved."""
     from callboard.apps.cli import show
-    from callboard.domain.errors import InputInvalid
+    from callboard.runtime import BILLED_BY, UNBILLED
 
-    if by not in (*_BY_ROWS, *_BY_JOURNALS):
-        known = ", ".join((*_BY_ROWS, *_BY_JOURNALS))
-        raise InputInvalid(f"--by {by!r} is unknown", remedy=f"use one of {known}")
     age = reading.duration(since)
 
-    async def work(rt: "Runtime") -> "tuple[list[dict[str, Any]], bool]":
-        tenants, begun = tenant or [rt.settings.tenant], rt.services.clock.now() - age
-        if by in _BY_ROWS:
-            return await rt.costs.by_rows(tenants, begun, by), False
-        return await rt.costs.by_journals(tenants, begun, by, runs)
+    async def work(rt: "Runtime") -> "Sums":
+        now = rt.services.clock.now()
+        tenants = tenant or (await rt.costs.tenants() if by == "tenant" else [rt.settings.tenant])
+        return await rt.costs.sums(tenants, now - age, now, by)
 
-    found, more = ask(store, None, work, operator=True)
+    sums = ask(store, None, work, operator=True)
+    rows = sums.table()
     if as_json:
-        show.objects(found)
+        show.objects(rows)
         return
-    if by in _BY_ROWS:
-        show.table(
-            (by, "runs", "succeeded", "cost", "per success", "tokens", "cached", "wasted"),
-            [
-                (each[by], each["runs"], each["succeeded"], show.money(each["cost_usd"]),
-                 show.money(each["cost_per_success_usd"]), f"{each['tokens']:,}", _percent(each["cached_share"]),
-                 show.money(each["wasted_usd"]))
-                for each in found
-            ],
-        )  # fmt: skip
-        return
+    billed = by in BILLED_BY
+    saved = ("saved by provider", "saved by answers kept") if billed else ()
+    calls = ("calls",) if billed else ()
     show.table(
-        (by, "calls", "runs", "cost", "tokens", "cached", "saved by provider", "saved by answers kept", "wasted"),
-        [
-            (each[by], each["calls"], each["runs"], show.money(each["cost_usd"]), f"{each['tokens']:,}",
-             _percent(each["cached_share"]), show.money(each["saved_by_provider_usd"]),
-             show.money(each["saved_by_answers_usd"]), show.money(each["wasted_usd"]))
-            for each in found
-        ],
-    )  # fmt: skip
-    if more:
-        print(f"of the newest {runs:,} runs; there are more: --runs")
+        (by, *calls, "runs", "succeeded", "cost", "per success", "tokens", "cached", *saved, "wasted"),
+        [_row(show, by, each, billed, each[by] == UNBILLED and billed) for each in rows],
+    )
+    if billed and any(row[by] == UNBILLED for row in rows):
+        print("not attributed: spent for no agent, or before this store kept whom it was for")
+
+
+def _row(show: Any, by: str, row: dict[str, Any], billed: bool, rest: bool) -> tuple[Any, ...]:
+    counts = [row["calls"]] if billed else []
+    counts += [row["runs"], row["succeeded"]]
+    saved = (row["saved_by_provider_usd"], row["saved_by_answers_usd"]) if billed else ()
+    return (
+        row[by],
+        *([""] * len(counts) if rest else counts),
+        show.money(row["cost_usd"]),
+        show.money(row["cost_per_success_usd"]),
+        f"{row['tokens']:,}",
+        _percent(row["cached_share"]),
+        *map(show.money, saved),
+        show.money(row["wasted_usd"]),
+    )
 
 
 def _percent(share: float | None) -> str:

@@ -36,6 +36,7 @@ from callboard.apps.cli.schedules import (
 )
 from callboard.apps.cli.up import up
 from callboard.apps.cli.upstreams import Listing, list_upstreams, reset_upstream
+from callboard.apps.cli.webhooks import rotate_webhook_secret, webhook_secret
 from callboard.apps.cli.worker import worker
 
 
@@ -58,6 +59,7 @@ _budgets = _group("Hard limits on what models may cost.")
 _upstreams = _group("What an app depends on: callboard upstreams MODULE:APP lists it.", Listing)
 _audit = _group("The record of who did what.")
 _keys = _group("Keys of programs.")
+_webhooks = _group("Messages to the outside: with what they are signed.")
 _people = _group("Who may log in to the console.")
 _db = _group("The schema of a PostgreSQL store.")
 program.add_typer(_runs, name="runs")
@@ -67,6 +69,7 @@ program.add_typer(_budgets, name="budgets")
 program.add_typer(_upstreams, name="upstreams")
 program.add_typer(_audit, name="audit")
 program.add_typer(_keys, name="keys")
+program.add_typer(_webhooks, name="webhooks")
 program.add_typer(_people, name="people")
 program.add_typer(_db, name="db")
 
@@ -118,6 +121,8 @@ for _tree, _name, _verb in (
     (_keys, "list", list_keys),
     (_keys, "rotate", rotate_key),
     (_keys, "revoke", revoke_key),
+    (_webhooks, "secret", webhook_secret),
+    (_webhooks, "rotate", rotate_webhook_secret),
     (_people, "add", add_person),
     (_people, "list", list_people),
     (_people, "disable", disable_person),

@@ -113,7 +113,7 @@ async def serve_app(
                     doing = "serves and runs" if how.worker else "serves"
                     how.tell(f"http://{shown}:{port} on {chosen.place} {doing}: {flows}")
 
-                served = application(rt, console=how.console)
+                served = application(rt, console=how.console, bound=where[0])
                 await serve(served, rt, listening, told.wait, grace=how.grace, ready=ready)
     finally:
         listening.close()

@@ -47,6 +47,7 @@ def worker(
 
 async def _work(app: "Flows", chosen: "Settings", grace: float) -> None:
     import asyncio
+    import gc
 
     from callboard.apps.cli.probes import probing
     from callboard.apps.cli.stop import on_signal
@@ -70,5 +71,7 @@ async def _work(app: "Flows", chosen: "Settings", grace: float) -> None:
                 if probes is not None:
                     probes.watch(rt)
                     print(f"answers on port {probes.port}", file=sys.stderr, flush=True)
+                gc.collect()
+                gc.freeze()  # what a process has when it begins, it keeps: the collector need not go through it again
                 await told.wait()
                 await asyncio.sleep(grace)

@@ -59,24 +59,24 @@ def state_of(worker: Any, lease: float) -> str:
     return "gone" if not worker.alive else "stalled" if worker.beat_age > lease else "alive"
 
 
-def of_failures(kinds: Sequence[tuple[str, int]], href: str) -> list[Notice]:
-    """Runs that failed or died, by class of error."""
+def of_failures(kinds: Sequence[tuple[str, int]], href: str, *, whole: bool = True) -> list[Notice]:
+    """Runs that failed or died, by class of error; not `whole` where there are more than were counted."""
     count = sum(number for _, number in kinds)
     if not count:
         return []
     about = ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in kinds[:4])
-    return [Notice("bad", "failed", f"{_runs(count)} failed in 24 h", about, href)]
+    return [Notice("bad", "failed", f"{_runs(count, whole)} failed in 24 h", about, href)]
 
 
-def of_approvals(waiting: Sequence[Waiting]) -> list[Notice]:
-    """Questions to people, with the nearest deadline."""
+def of_approvals(waiting: Sequence[Waiting], *, more: bool = False) -> list[Notice]:
+    """Questions to people, with the nearest deadline; `more` where there are others with later ones."""
     if not waiting:
         return []
     nearest = min((row.left for row in waiting if row.left is not None), default=None)
     said = (
         "no deadline" if nearest is None else "past" if nearest < 0 else f"the nearest deadline in {duration(nearest)}"
     )
-    title = f"{len(waiting)} question{'s wait' if len(waiting) > 1 else ' waits'} for a person"
+    title = f"{len(waiting)}{'+' if more else ''} question{'s wait' if len(waiting) > 1 else ' waits'} for a person"
     tone: Tone = "bad" if nearest is not None and nearest < _URGENT else "warn"
     return [Notice(tone, "approvals", title, said, f"{HOME}/approvals")]
 
@@ -153,5 +153,5 @@ def worst_first(notices: Iterable[Notice]) -> list[Notice]:
     return sorted(notices, key=lambda each: _ORDER[each.tone])
 
 
-def _runs(number: int) -> str:
-    return f"{number:,} run{'' if number == 1 else 's'}"
+def _runs(number: int, whole: bool = True) -> str:
+    return f"{number:,}{'' if whole else '+'} run{'' if number == 1 else 's'}"

@@ -29,11 +29,11 @@ def routes(rt: Runtime) -> "APIRouter":
     made = APIRouter(prefix=_AT)
 
     @made.get("")
-    async def catalog(request: Request, desk: At) -> Response:
-        cards = desk.catalog.flows()
+    async def catalog(request: Request, desk: At, q: str = "") -> Response:
+        cards = [card for card in desk.catalog.flows() if _named(card, q)]
         routed = {name: _route(route) for name, route in sorted(desk.catalog.routes().items())}
         agents, flows = [c for c in cards if c.agent is not None], [c for c in cards if c.agent is None]
-        return page(request, desk, "catalog.html", agents=agents, flows=flows, routes=routed)
+        return page(request, desk, "catalog.html", agents=agents, flows=flows, routes=routed, q=q)
 
     @made.get("/{name:path}")
     async def one(request: Request, desk: At, name: str) -> Response:
@@ -60,6 +60,12 @@ def routes(rt: Runtime) -> "APIRouter":
         return redirect(request, f"{HOME}/runs/{handle.id}")
 
     return made
+
+
+def _named(card: Any, words: str) -> bool:
+    """Whether all words stand in what the list shows of it."""
+    said = f"{card.name} {card.about}" if card.agent is None else f"{card.name} {card.agent.prompt}"
+    return all(word in said.casefold() for word in words.casefold().split())
 
 
 async def _page(

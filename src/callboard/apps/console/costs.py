@@ -5,21 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from callboard.apps.console.rendering import HOME, page, part_wanted
-from callboard.apps.console.spending import GROUPS, daily, days, groups, over_time, spent
+from callboard.apps.console.rendering import HOME, page
+from callboard.apps.console.spending import daily, days, over_time
 from callboard.domain.errors import Denied, InputInvalid
-from callboard.runtime import Action, Desk, Runtime
+from callboard.runtime import BILLED_BY, UNBILLED, Action, Desk, Runtime
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
 PLACE = f"{HOME}/costs"
 RANGES = {"24h": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0, "90d": 90 * 86_400.0}
-_JOURNALS = ("agent", "model")
-_READ = 200  # journals: who asked which model stands nowhere else
+GROUPS = ("flow", "version", "status", *BILLED_BY)
+_TENANT = "tenant"  # for who may see the costs of several
 _BUDGETS = 50
 _WARN = 0.8  # where a budget has no share of its own
-_MICROS = 1_000_000
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,52 +93,31 @@ def routes(rt: Runtime) -> "APIRouter":
     async def shown(request: Request, desk: At, range: str = Query("30d"), by: str = Query("flow")) -> Response:
         if range not in RANGES:
             raise InputInvalid(f"range={range[:20]!r} is unknown", remedy=f"use one of {', '.join(RANGES)}")
-        if by not in (*GROUPS, *_JOURNALS):
-            known = ", ".join((*GROUPS, *_JOURNALS))
+        if by not in (*GROUPS, _TENANT):
+            known = ", ".join((*GROUPS, _TENANT))
             raise InputInvalid(f"by={by[:20]!r} is unknown", remedy=f"use one of {known}")
         now = rt.services.clock.now()
         since = now - RANGES[range]
-        values: dict[str, Any] = {
-            "ranges": list(RANGES),
-            "range": range,
-            "by": by,
-            "bys": [*GROUPS, *_JOURNALS],
-            "from_journals": by in _JOURNALS,
-            "read": _READ,
-            "journals": None,
-            "more": False,
-            "figure": figure,
-        }
-        if part_wanted(request) == "journals":
-            values |= await _journals(desk, since, by)
-            return page(request, desk, "costs.html", **values)
-        costs, dates = await desk.costs.rows(since), days(since, now)
-        group = "flow" if by in _JOURNALS else by
+        tenants = await desk.costs.tenants()
+        sums, dates = await desk.costs.sums(since, by, tenants=tenants if by == _TENANT else ()), days(since, now)
         return page(
             request,
             desk,
             "costs.html",
-            **values,
-            whole=spent(costs, "all", roots=True),
-            rows=groups(costs, group),
-            daily=list(reversed(daily(costs, dates))),
+            ranges=list(RANGES),
+            range=range,
+            by=by,
+            bys=[*GROUPS, _TENANT] if len(tenants) > 1 or by == _TENANT else GROUPS,
+            tenants=len(tenants),
+            billed=by in BILLED_BY,
+            unbilled=UNBILLED,
+            figure=figure,
+            whole=sums.whole,
+            rows=sums.rows,
+            daily=list(reversed(daily(sums.days, dates))),
             times=[datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in dates],
-            series=[{"name": line.name, "values": line.values} for line in over_time(costs, group, dates)],
+            series=[{"name": line.name, "values": line.values} for line in over_time(sums.rows, dates)],
             budgets=await budgets(desk),
         )
 
     return made
-
-
-async def _journals(desk: Desk, since: float, by: str) -> dict[str, Any]:
-    if by not in _JOURNALS:
-        raise InputInvalid(f"by={by!r} is not read from journals", remedy=f"use one of {', '.join(_JOURNALS)}")
-    found, more = await desk.costs.by_journals(since, by, _READ)
-    money = ("cost_usd", "saved_by_provider_usd", "saved_by_answers_usd", "wasted_usd")
-    rows = [
-        {"name": each[by]}
-        | {name: each[name] for name in ("calls", "runs", "tokens", "cached_share")}
-        | {name.removesuffix("_usd"): round(each[name] * _MICROS) for name in money}
-        for each in found
-    ]
-    return {"journals": sorted(rows, key=lambda row: -row["cost"]), "more": more}

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 NONE = "–"
 _MICROS = 1_000_000
+MORE = "… and more"
 _LONGEST = 200_000  # characters of a value that a page shows
 
 
@@ -94,6 +95,9 @@ def short(run_id: str | None) -> str:
     return NONE if not run_id else run_id[-8:]
 
 
+_encoder = json.JSONEncoder(indent=2, ensure_ascii=False, default=str)
+
+
 def pretty(value: Any, limit: int = _LONGEST) -> str:
     """A value as indented JSON, cut at `limit` characters; a text that is a JSON object or array is shown so too."""
     if isinstance(value, str) and value[:1] in ("{", "["):
@@ -101,8 +105,13 @@ def pretty(value: Any, limit: int = _LONGEST) -> str:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return clip(value, limit)
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    return clip(text, limit)
+    pieces, length = [], 0
+    for piece in _encoder.iterencode(value):
+        pieces.append(piece)
+        length += len(piece)
+        if length > limit:  # what is not shown is not made either: it may be much
+            return f"{''.join(pieces)[:limit]}\n{MORE}"
+    return "".join(pieces)
 
 
 def clip(text: str, limit: int = _LONGEST) -> str:

@@ -19,6 +19,6 @@ def onward(asked: str | None) -> str:
     path, _, query = asked.partition("?")
     if _PATH.fullmatch(path) is None or _QUERY.fullmatch(query) is None:
         return HOME
-    if path.rstrip("/") in (f"{HOME}/login", f"{HOME}/logout", f"{HOME}/enter"):
+    if path.rstrip("/") in (f"{HOME}/logout", f"{HOME}/enter") or f"{path}/".startswith(f"{HOME}/login/"):
         return HOME
     return asked

@@ -23,6 +23,7 @@ def router(rt: Runtime) -> "APIRouter":
         health,
         home,
         login,
+        provider,
         run,
         runs,
         settings,
@@ -30,6 +31,6 @@ def router(rt: Runtime) -> "APIRouter":
 
     made = APIRouter(include_in_schema=False)
     made.include_router(files.routes())
-    for each in (login, home, runs, run, deeds, approvals, costs, health, catalog, audit, access, settings):
+    for each in (login, provider, home, runs, run, deeds, approvals, costs, health, catalog, audit, access, settings):
         made.include_router(each.routes(rt))
     return made

@@ -156,6 +156,13 @@ def environment() -> "Environment":
     return made
 
 
+def warm() -> None:
+    """Makes all templates ready, which takes some tenths of a second: nobody's first page should wait for it."""
+    made = environment()
+    for name in made.list_templates(["html"]):
+        made.get_template(name)
+
+
 def _part(request: "Request", text: str) -> "Response":
     from fastapi import Response
 

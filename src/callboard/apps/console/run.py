@@ -1,5 +1,6 @@
 """The page of one run: what it does or did, why it failed, what belongs to it."""
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import to_builtins
@@ -24,6 +25,7 @@ _BEFORE = 200  # events before an effect that may tell what it was asked for
 _EVENTS = 100  # events on a page of the raw journal
 _READ = 5_000  # events that are read at a time on the way to one
 _BODY, _WHOLE = 5_000, 1_000_000  # characters of an event's body among others, and alone
+_ROOM = 8 * 1024 * 1024  # bytes of journal that are read at a time
 _FAR = 100_000  # events that are looked through for one of them
 _CHILDREN = 50
 _LAST = 2**31 - 1  # no journal is longer
@@ -55,10 +57,11 @@ def routes(rt: Runtime) -> "APIRouter":
         now = None if _still(run) else rt.services.clock.now()
         if effect is not None and effect - WINDOW > after:
             after = effect - WINDOW // 2  # a link to an effect far down opens the window that it stands in
-        shown = await _shown(desk, run, after, now)
+        around = [_around(desk, run)] if part_wanted(request) is None else []
+        shown, *others = await asyncio.gather(_shown(desk, run, after, now), *around)
+        for each in others:
+            shown |= each
         chosen = None if effect is None else _effect(shown["picture"].effects, effect)
-        if part_wanted(request) is None:
-            shown |= await _around(desk, run)
         about = None if chosen is None else detail(chosen)
         return page(request, desk, "run.html", chosen=chosen, about=about, **shown)
 
@@ -66,7 +69,7 @@ def routes(rt: Runtime) -> "APIRouter":
     async def where(request: Request, desk: At, run_id: str, path: str) -> Response:
         """Leads to the effect of that path, wherever in the journal it stands."""
         after = -1
-        while after < _FAR and (events := await desk.runs.events(run_id, after=after, limit=_READ)):
+        while after < _FAR and (events := await desk.runs.events(run_id, after=after, limit=_READ, room=_ROOM)):
             for event in events:
                 if event.path == path:
                     return RedirectResponse(link(f"{HOME}/runs/{run_id}", effect=str(event.seq)), 303)
@@ -90,15 +93,15 @@ def routes(rt: Runtime) -> "APIRouter":
     @made.get("/events")
     async def events(request: Request, desk: At, run_id: str, after: After = -1) -> Response:
         run = await desk.runs.get(run_id)
-        found = await desk.runs.events(run_id, after=after, limit=_EVENTS + 1)
+        found, more = await _window(desk, run_id, after, _EVENTS)
         at = f"{HOME}/runs/{run_id}/events"
-        older = link(at, after=str(found[_EVENTS - 1].seq)) if len(found) > _EVENTS else ""
         shown: dict[str, Any] = {
             "run": run,
-            "events": found[:_EVENTS],
-            "older": older,
+            "events": found,
+            "older": link(at, after=str(found[-1].seq)) if more else "",
             "newer": at if after >= 0 else "",
             "limit": _BODY,
+            "whole": "",
         }
         return page(request, desk, "events.html", **shown)
 
@@ -107,6 +110,7 @@ def routes(rt: Runtime) -> "APIRouter":
         run = await desk.runs.get(run_id)
         found = await desk.runs.events(run_id, after=seq - 1, limit=1)
         shown: dict[str, Any] = {"run": run, "events": found, "older": "", "newer": "", "limit": _WHOLE}
+        shown["whole"] = f"/v1/runs/{run_id}/events?limit=1&after="  # beyond what a page should hold
         return page(request, desk, "events.html", **shown)
 
     return made
@@ -114,21 +118,25 @@ def routes(rt: Runtime) -> "APIRouter":
 
 async def _shown(desk: Desk, run: Run, after: int, now: float | None) -> dict[str, Any]:
     """What the part that changes needs: the run, the picture of a window of its journal, and why it failed."""
-    events = await desk.runs.events(run.id, after=after, limit=WINDOW + 1)
-    more = len(events) > WINDOW
-    events = events[:WINDOW]
+    (events, more), last, names = await asyncio.gather(
+        _window(desk, run.id, after, WINDOW),
+        desk.runs.last(run.id),
+        starters(desk) if run.by else _nobody(),
+    )
     at = f"{HOME}/runs/{run.id}"
     picture = waterfall(events, now if not more else None)
     return {
         "run": run,
-        "names": await starters(desk) if run.by else {},
+        "names": names,
         "now": now,
         "picture": picture,
         "still": _still(run),
         "cause": cause(run, picture.effects),
         "later": link(at, after=str(events[-1].seq)) if more else "",
-        "earlier": at if after >= 0 else "",
+        "earlier": "" if after < 0 else link(at, after=str(after - WINDOW) if after >= WINDOW else None),
+        "first": at if after >= WINDOW else "",
         "window": (events[0].seq, events[-1].seq) if events else (0, 0),
+        "last": last,
         "open": [each for each in picture.effects if each.approval is not None and each.ended is None],
         "signals": _signals(picture),
         "may_control": not run.status.ended and desk.may(Action.RUNS_CONTROL, run.flow),
@@ -138,20 +146,30 @@ async def _shown(desk: Desk, run: Run, after: int, now: float | None) -> dict[st
     }
 
 
+async def _window(desk: Desk, run_id: str, after: int, most: int) -> tuple[list[Event], bool]:
+    """So many events of a journal, fewer where they are large; and whether there are more behind them."""
+    events = await desk.runs.events(run_id, after=after, limit=most + 1, room=_ROOM)
+    if len(events) > most:
+        return events[:most], True
+    full = sum(len(event.body) for event in events) >= _ROOM
+    return events, full and bool(await desk.runs.events(run_id, after=events[-1].seq, limit=1))
+
+
 async def _end(desk: Desk, run_id: str) -> int:
     """After which event the last window of a journal begins."""
-    after, last = -1, -1
-    while last < _FAR and (events := await desk.runs.events(run_id, after=last, limit=_READ)):
-        last = events[-1].seq
-        after = last - WINDOW
-    return max(after, -1)
+    return max(await desk.runs.last(run_id) - WINDOW, -1)
+
+
+async def _nobody() -> dict[str, str]:
+    return {}
 
 
 async def _around(desk: Desk, run: Run) -> dict[str, Any]:
     """What does not change while one looks: input, and the runs above and below; the latter are asked for anew when
     the page is."""
-    first = await desk.runs.events(run.id, limit=1)
-    children = await desk.runs.children(run.id, limit=_CHILDREN + 1)
+    first, children = await asyncio.gather(
+        desk.runs.events(run.id, limit=1), desk.runs.children(run.id, limit=_CHILDREN + 1)
+    )
     above: list[Run] = []
     parent = run.parent
     while parent is not None and len(above) < 16:
@@ -170,7 +188,12 @@ async def _around(desk: Desk, run: Run) -> dict[str, Any]:
 
 async def _one(desk: Desk, run_id: str, seq: int) -> Effect:
     """One effect, with what came before it as far as it matters to it. Raises NotFound."""
-    events = await desk.runs.events(run_id, after=max(seq - _BEFORE, 0) - 1, limit=_BEFORE + WINDOW)
+    events = await desk.runs.events(run_id, after=seq - 1, limit=WINDOW, room=_ROOM)
+    for back in (_BEFORE, _BEFORE // 10):  # where these are too large to be read at once, the nearest must do
+        before = await desk.runs.events(run_id, after=max(seq - back, 0) - 1, limit=min(back, seq), room=_ROOM)
+        if not before or before[-1].seq == seq - 1:
+            events = before + events
+            break
     return _effect(effects(events), seq)
 
 

@@ -39,6 +39,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         marks: where attempts failed, in units of WIDTH.
         retries: how many attempts failed before the last.
         model: whom a model call asked last.
+        breaker: how the upstream's breaker stood, where it was not closed.
     """
 
     place: str
@@ -57,6 +58,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None
     child: str | None
     approval: str | None
+    breaker: str
 
 
 class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ def _row(node: Node, scale: _Scale) -> Row:
         model=None if effect is None else _model(effect),
         child=None if effect is None else effect.child,
         approval=None if effect is None else effect.approval,
+        breaker="" if effect is None else effect.breaker,
     )
 
 

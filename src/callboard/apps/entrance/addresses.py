@@ -1,6 +1,6 @@
 """From where a request really comes: what proxies say of it is believed only of those that are named."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from callboard.domain.errors import InputInvalid
@@ -29,15 +29,20 @@ class Addresses:
                     f"proxies: {text!r} is neither an address nor a network", remedy="write 10.0.0.7 or 10.0.0.0/8"
                 ) from None
 
-    def client(self, peer: str | None, headers: Mapping[str, str]) -> str:
-        """The address of who asks; `local` on a Unix socket."""
+    def client(self, peer: str | None, forwarded: Sequence[str]) -> str:
+        """The address of who asks; `local` on a Unix socket.
+
+        Args:
+            peer: the address at the other end of the connection.
+            forwarded: all `X-Forwarded-For` of the request: a proxy may add a line of its own behind those that it got.
+        """
         if peer is None:
             return "local"
         if not self.trusts(peer):
             return peer
         found = peer
         # The nearest proxy wrote the last address: go back from there while those who wrote them are believed.
-        for hop in reversed(headers.get("x-forwarded-for", "").split(",")[-_HOPS:]):
+        for hop in reversed(",".join(forwarded).split(",")[-_HOPS:]):
             address = _address(hop)
             if address is None:
                 break
@@ -46,10 +51,10 @@ class Addresses:
                 break
         return found
 
-    def scheme(self, peer: str | None, headers: Mapping[str, str], own: str) -> str:
-        """`http` or `https`, as the client used it."""
+    def scheme(self, peer: str | None, forwarded: Sequence[str], own: str) -> str:
+        """`http` or `https`, as the client used it; what the nearest proxy says in `X-Forwarded-Proto`, `forwarded`."""
         if peer is not None and self.trusts(peer):
-            told = headers.get("x-forwarded-proto", "").strip().lower()
+            told = ",".join(forwarded).rpartition(",")[2].strip().lower()
             if told in ("http", "https"):
                 return told
         return own

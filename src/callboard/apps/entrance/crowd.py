@@ -1,18 +1,14 @@
 """How many requests one process has in hand at a time. Some are worked on, more wait for their turn, and what comes
-beyond is sent away at once: so those that are let in are answered soon, however many there are outside."""
-
-import asyncio
-from collections import deque
+beyond is sent away at once."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.apps.entrance.problems import problem
+from callboard.apps.entrance.turns import LET_IN, Turns
 
-_AT_ONCE = 256  # worked on: enough for the store to commit them together, few enough for the loop to come round soon
-_PATIENCE = 0.5  # seconds in which it must be one's turn
-_BACK = "1"  # seconds after which it may be tried again
-_LET_IN = frozenset({"/livez", "/readyz", "/metrics"})  # who restarts and who watches must be answered now above all
+BACK = "1"  # seconds after which it may be tried again
+REMEDY = "come back later; add gateways, if this lasts"
 
 
 class Crowd:
@@ -23,44 +19,42 @@ class Crowd:
 
     Args:
         app: what is inside.
-        most: requests in hand.
+        turns: who is let in.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, turns: Turns) -> None:
         self._app = app
-        self._most = most
-        self._inside = 0
-        self._turns = 0  # how many are taken
-        self._line: deque[tuple[asyncio.Future[bool], float]] = deque()  # since when each waits
+        self._turns = turns
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request, or refuses it."""
-        if scope["type"] != "http" or scope["path"] in _LET_IN:
+        if scope["type"] != "http" or scope["path"] in LET_IN:
             await self._app(scope, receive, send)
             return
-        if self._inside >= self._most:
-            await _refused(scope, receive, send, f"this process has {self._most:,} requests in hand")
+        turns, state = self._turns, scope["state"]
+        if (why := turns.refusal()) is not None:
+            await _refused(scope, receive, send, why)
             return
-        state = scope["state"]
-        self._inside += 1
+        whole = state.get("whole", False)
+        turns.inside += 1
         counted, turn = True, False
 
         def aside() -> None:
             nonlocal counted
             if counted:
                 counted = False
-                self._inside -= 1
+                turns.inside -= 1
                 if turn:
-                    self._next()
+                    turns.give()
 
         async def inwards() -> Message:
             if not counted or state.get("whole"):
                 return await receive()
-            self._inside -= 1
+            turns.inside -= 1
             try:
                 return await receive()
             finally:
-                self._inside += 1  # for `aside` to take away, if it has not yet
+                turns.inside += 1  # for `aside` to take away, if it has not yet
 
         async def outwards(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -69,42 +63,17 @@ class Crowd:
 
         state["aside"] = aside
         try:
-            if state.get("whole"):
-                turn = await self._turn()
-                if not turn:
-                    await _refused(scope, receive, outwards, f"it was not its turn for {_PATIENCE:g} s")
+            if whole:
+                why = await turns.take()
+                turn = why is None
+                if why is not None:
+                    await _refused(scope, receive, outwards, why)
                     return
-            await self._app(scope, inwards, outwards)
+            await self._app(scope, receive if whole else inwards, outwards)
         finally:
             aside()
 
-    async def _turn(self) -> bool:
-        """Waits for one's turn; `_next` gives it back. False for who has waited too long."""
-        if self._turns < _AT_ONCE:
-            self._turns += 1
-            return True
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        self._line.append((turn, loop.time()))
-        try:
-            return await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.result():
-                self._next()
-            raise
-
-    def _next(self) -> None:
-        latest = asyncio.get_running_loop().time() - _PATIENCE if self._line else 0.0
-        while self._line:
-            turn, since = self._line.popleft()
-            if not turn.done():
-                turn.set_result(since >= latest)
-                if since >= latest:
-                    return
-        self._turns -= 1
-
 
 async def _refused(scope: Scope, receive: Receive, send: Send, why: str) -> None:
-    remedy = "come back later; add gateways, if this lasts"
-    answer = problem(Request(scope), "overloaded", why, remedy=remedy, headers={"Retry-After": _BACK})
+    answer = problem(Request(scope), "overloaded", why, remedy=REMEDY, headers={"Retry-After": BACK})
     await answer(scope, receive, send)

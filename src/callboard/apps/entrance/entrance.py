@@ -35,6 +35,7 @@ class Entrance:
         self.secure = settings.public_url.startswith("https:")
         self.cookie = "__Host-callboard" if self.secure else "callboard"
         self._addresses = Addresses(settings.proxies)
+        self._proxied = bool(settings.proxies)
         self._own = _origin(settings.public_url)
 
     async def desk(self, request: Request) -> Desk:
@@ -48,7 +49,9 @@ class Entrance:
         state.who = principal.who
         tenant = self._tenant(request, principal)
         route = getattr(request.scope.get("route"), "path", "")
-        state.headers.update((await self.rt.access.rates.take(principal, tenant, route=route)).headers())
+        allowance = await self.rt.access.rates.take(principal, tenant, route=route)
+        if allowance.limit:
+            state.headers.update(allowance.headers())
         desk = self.rt.desk(principal, tenant=tenant, source=state.source)
         state.desk = desk
         return desk
@@ -56,7 +59,8 @@ class Entrance:
     async def starts(self, request: Request, desk: Desk, count: int) -> None:
         """Counts so many starts against what the tenant may start. Raises RateLimited."""
         allowance = await self.rt.access.rates.take(desk.principal, desk.tenant, starts=count, requests=0)
-        request.state.headers.update(allowance.headers())
+        if allowance.limit:
+            request.state.headers.update(allowance.headers())
 
     def trace(self, request: Request) -> str | None:
         """The `traceparent` of what this request starts; None where nobody tells or asks of it. Its span ends with the
@@ -74,15 +78,21 @@ class Entrance:
 
     def source(self, request: Request) -> str:
         """From which address the request comes."""
-        return self._addresses.client(request.client.host if request.client else None, request.headers)
+        peer = request.client.host if request.client else None
+        forwarded = request.headers.getlist("x-forwarded-for") if self._proxied else ()
+        return self._addresses.client(peer, forwarded)
 
     def origin(self, request: Request) -> str:
         """This door's own origin, as the client sees it."""
         if self._own:
             return self._own
         peer = request.client.host if request.client else None
-        scheme = self._addresses.scheme(peer, request.headers, request.url.scheme)
+        scheme = self._addresses.scheme(peer, request.headers.getlist("x-forwarded-proto"), request.url.scheme)
         return f"{scheme}://{request.headers.get('host', '').lower()}"
+
+    def safe(self, request: Request) -> bool:
+        """Whether cookies of the answer are for https only."""
+        return self.secure or self.origin(request).startswith("https:")
 
     def same_site(self, request: Request) -> None:
         """Refuses what a page of another site made a browser send. Raises Denied."""

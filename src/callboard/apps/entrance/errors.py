@@ -1,6 +1,6 @@
 """Every error that leaves the application, as an answer: pages for people, problem details for programs."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,10 +11,11 @@ from callboard.apps.entrance.problems import of_error, of_fields, of_status
 from callboard.domain.errors import CallboardError, Denied, InputInvalid, NotFound
 
 Failure = Callable[[Request, CallboardError], Response]
+Answered = Callable[[Request, Any], Awaitable[Response]]
 
 
-def answer_errors(app: FastAPI, page: Failure | None = None) -> None:
-    """Installs the handlers. `page` makes the answer for who asked for a page."""
+def answer_errors(app: FastAPI, page: Failure | None = None) -> Answered:
+    """Installs the handlers, and returns one for all of them. `page` makes the answer for who asked for a page."""
 
     async def ours(request: Request, error: Any) -> Response:
         if page is not None and _wants_page(request):
@@ -37,6 +38,12 @@ def answer_errors(app: FastAPI, page: Failure | None = None) -> None:
     app.add_exception_handler(CallboardError, ours)
     app.add_exception_handler(RequestValidationError, fields)
     app.add_exception_handler(HTTPException, framework)
+
+    async def answered(request: Request, error: Any) -> Response:
+        handler = fields if isinstance(error, RequestValidationError) else framework
+        return await (ours if isinstance(error, CallboardError) else handler)(request, error)
+
+    return answered
 
 
 def _wants_page(request: Request) -> bool:

@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.apps.entrance.problems import INTERNAL, problem
 
-_Header = tuple[bytes, bytes]
+Header = tuple[bytes, bytes]
 Observe = Callable[[str, str, int, float], None]
 
 _access = logging.getLogger("callboard.access")
 _log = logging.getLogger("callboard.gateway")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
@@ -35,6 +35,8 @@ _PAGE_POLICY = (
 )
 _DATA_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 _LASTING = (b"strict-transport-security", b"max-age=31536000")
+_UNKEPT = (b"cache-control", b"no-store")
+_PLAIN = frozenset({b"content-type", b"content-length", b"location", b"retry-after", b"www-authenticate"})
 
 
 class Frame:
@@ -52,6 +54,7 @@ class Frame:
         self._new_id = new_id
         self._observe = observe
         self._always = (*_ALWAYS, _LASTING) if secure else _ALWAYS
+        self._data = data_headers(secure)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -99,19 +102,22 @@ class Frame:
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 text = str(value.decode("latin-1"))
-                if _REQUEST_ID.fullmatch(text):
+                if REQUEST_ID.fullmatch(text):
                     return text
         return self._new_id()
 
-    def _headers(self, given: Iterable[_Header], request_id: str, more: dict[str, str]) -> list[_Header]:
+    def _headers(self, given: Iterable[Header], request_id: str, more: dict[str, str]) -> list[Header]:
         headers = list(given)
         known = {name.lower(): value for name, value in headers}
-        headers += [pair for pair in self._always if pair[0] not in known]
-        if b"content-security-policy" not in known:
-            page = known.get(b"content-type", b"").startswith(b"text/html")
-            headers.append((b"content-security-policy", _PAGE_POLICY if page else _DATA_POLICY))
-        if b"cache-control" not in known:
-            headers.append((b"cache-control", b"no-store"))
+        if known.keys() <= _PLAIN and not known.get(b"content-type", b"").startswith(b"text/html"):
+            headers += self._data  # nearly all that programs ask for
+        else:
+            headers += [pair for pair in self._always if pair[0] not in known]
+            if b"content-security-policy" not in known:
+                page = known.get(b"content-type", b"").startswith(b"text/html")
+                headers.append((b"content-security-policy", _PAGE_POLICY if page else _DATA_POLICY))
+            if b"cache-control" not in known:
+                headers.append(_UNKEPT)
         headers.append((b"x-request-id", request_id.encode()))
         headers += [(name.lower().encode(), value.encode()) for name, value in more.items()]
         return headers
@@ -129,6 +135,12 @@ class Frame:
             state.get("who", "-"),
             state["request_id"],
         )
+
+
+def data_headers(secure: bool) -> tuple[Header, ...]:
+    """The headers that every answer has which is no page; `secure` where clients come by https only."""
+    lasting = (_LASTING,) if secure else ()
+    return (*_ALWAYS, *lasting, (b"content-security-policy", _DATA_POLICY), _UNKEPT)
 
 
 def _one_host(scope: Scope) -> bool:

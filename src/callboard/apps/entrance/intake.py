@@ -44,6 +44,9 @@ class Intake:
         if not declared.isdigit() or int(declared) > self._limit:
             await self._answer(self._too_large(), scope, receive, send)
             return
+        if declared != b"0" and scope["state"].get("whole"):  # it has come with the head, and is as long as it says
+            await self._app(scope, receive, send)
+            return
         seen, begun, whole = 0, False, False
         refused: _Refused | None = None
         first: float | None = None  # when the body was first waited for

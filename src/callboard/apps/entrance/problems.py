@@ -1,12 +1,12 @@
 """Errors as HTTP answers: problem details (RFC 9457) with our stable codes, and never what is nobody's business."""
 
-import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +29,7 @@ STATUSES: dict[str, int] = {
     "too_slow": 408,
     "not_found": 404,
     "method_not_allowed": 405,
+    "misdirected": 421,
     "key_conflict": 409,
     "conflict": 409,
     "lease_lost": 409,
@@ -73,8 +74,9 @@ def problem(
     remedy: str = "",
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    instance: str | None = None,
 ) -> Response:
-    """The answer for an error with that code. `status` is the code's own by default."""
+    """The answer for an error with that code. `status` is the code's own by default, `instance` the request's id."""
     number = STATUSES.get(code, 500) if status is None else status
     said: dict[str, Any] = {
         "type": f"urn:callboard:problem:{code}",
@@ -85,11 +87,13 @@ def problem(
     }
     if remedy:
         said["remedy"] = clean(remedy)
-    if request is not None and (known := request.scope.get("state", {}).get("request_id")):
-        said["instance"] = f"urn:callboard:request:{known}"
+    if request is not None:
+        instance = request.scope.get("state", {}).get("request_id")
+    if instance:
+        said["instance"] = f"urn:callboard:request:{instance}"
     if errors:
         said["errors"] = [{name: clean(text) for name, text in each.items()} for each in errors]
-    body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+    body = msgspec.json.encode(said)
     return Response(body, number, dict(headers or {}), MEDIA)
 
 

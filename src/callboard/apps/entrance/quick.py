@@ -1,15 +1,20 @@
-"""A route for what is asked most often, such as starts: taken apart without what the framework does for other kinds."""
+"""A route for what is asked most often, such as starts: found without looking through all the others, and taken apart
+without what the framework does for other kinds."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from json import JSONDecodeError
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callboard.apps.entrance.entrance import Entrance, at_desk
+from callboard.apps.entrance.errors import Answered
 from callboard.apps.entrance.reading import StrictRequest, StrictRoute, readable
+from callboard.domain.errors import CallboardError
 
 
 class QuickRoute(StrictRoute):
@@ -30,7 +35,7 @@ class QuickRoute(StrictRoute):
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
 
         async def quick(given: Request) -> Response:
-            request = StrictRequest(given.scope, given.receive)
+            request = given if isinstance(given, StrictRequest) else StrictRequest(given.scope, given.receive)
             entrance: Entrance = request.app.state.entrance
             values: dict[str, Any] = {request_name: request, desk_name: await entrance.desk(request)}
             said = await _said(request)
@@ -46,7 +51,38 @@ class QuickRoute(StrictRoute):
                 raise RequestValidationError(errors, body=said)
             return await endpoint(**values)
 
+        self.quick = quick
         return quick
+
+
+class Shortcut:
+    """Wraps the framework's own layers: a request to a quick route goes to it without them, any other through them.
+
+    Args:
+        app: those layers.
+        routes: all there are; of those that are quick each has a path without parameters.
+        answered: makes the answer for an error.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute], answered: Answered) -> None:
+        self._app = app
+        self._answered = answered
+        quick = [route for route in routes if isinstance(route, QuickRoute)]
+        self._routes = {(method, route.path): route for route in quick for method in route.methods or ()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        request = StrictRequest(scope, receive)
+        try:
+            answer = await route.quick(request)
+        except (CallboardError, HTTPException, RequestValidationError) as error:
+            answer = await self._answered(request, error)
+        await answer(scope, receive, send)
 
 
 async def _said(request: StrictRequest) -> Any:

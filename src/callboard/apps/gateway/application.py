@@ -11,7 +11,11 @@ from callboard.apps.entrance import At, Entrance
 from callboard.apps.entrance.crowd import Crowd
 from callboard.apps.entrance.errors import answer_errors
 from callboard.apps.entrance.frame import Frame
+from callboard.apps.entrance.hosts import Hosts, served
 from callboard.apps.entrance.intake import Intake
+from callboard.apps.entrance.quick import Shortcut
+from callboard.apps.entrance.refusing import Refusing
+from callboard.apps.entrance.turns import Turns
 from callboard.apps.gateway import (
     account,
     approvals,
@@ -68,14 +72,16 @@ _HEADERS = ("Authorization", "Content-Type", "Callboard-Tenant", "Idempotency-Ke
 _EXPOSED = ("Location", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id")
 
 
-def application(rt: Runtime, *, console: bool = True) -> FastAPI:
+def application(rt: Runtime, *, console: bool = True, bound: str = "") -> FastAPI:
     """The HTTP doors of an open runtime as an ASGI application.
 
-    Its state has `door` (set `door.leaving` to send streams away) and `entrance`.
+    Its state has `door` (set `door.leaving` to send streams away), `entrance`, and `warm` where there are pages: called
+    once on some thread, it keeps the first of them from taking longer.
 
     Args:
         rt: the runtime; whoever opened it closes it.
         console: whether the pages are served as well.
+        bound: the host to which the server is bound; one of those for which it answers.
 
     Raises InputInvalid for settings that cannot be.
     """
@@ -103,15 +109,17 @@ def application(rt: Runtime, *, console: bool = True) -> FastAPI:
     if console:
         from callboard.apps.console.failures import failure
         from callboard.apps.console.pages import router as pages
+        from callboard.apps.console.rendering import warm
 
         app.include_router(pages(rt))
+        app.state.warm = warm
         page = failure
 
         @app.get("/", include_in_schema=False)
         async def to_console() -> Response:
             return Response(status_code=303, headers={"Location": "/console"})
 
-    answer_errors(app, page)
+    answered = answer_errors(app, page)
     description = describe(app, [struct for module in _VIEWS for struct in module.VIEWS])
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -119,6 +127,7 @@ def application(rt: Runtime, *, console: bool = True) -> FastAPI:
         return answer(description())
 
     # From the inside to the outside.
+    app.add_middleware(Shortcut, routes=runs.starts.routes, answered=answered)
     app.add_middleware(Intake, limit=settings.body, patience=settings.header_time)
     if settings.origins:
         app.add_middleware(
@@ -129,8 +138,12 @@ def application(rt: Runtime, *, console: bool = True) -> FastAPI:
             expose_headers=_EXPOSED,
             max_age=600,
         )
-    app.add_middleware(Crowd, most=settings.requests)
-    app.add_middleware(Frame, new_id=rt.services.ids.new, observe=rt.services.metrics.request, secure=entrance.secure)
+    new_id, observe = rt.services.ids.new, rt.services.metrics.request
+    turns = Turns(settings.requests)
+    app.state.refusing = Refusing(turns, new_id, observe, entrance.secure)
+    app.add_middleware(Crowd, turns=turns)
+    app.add_middleware(Hosts, names=served(settings.public_url, settings.hosts, bound))
+    app.add_middleware(Frame, new_id=new_id, observe=observe, secure=entrance.secure)
     return app
 
 

@@ -13,16 +13,14 @@ from callboard.apps.gateway.starting import Body, Flag, Number, Whole
 router = APIRouter(prefix="/v1", tags=["costs"], route_class=StrictRoute)
 
 _MONTH = 30 * 86_400.0
-_READ = 1_000  # runs whose journals are read for one answer
 
 
 class CostTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums; money in dollars. `more`: runs before those that were read are not in it."""
+    """Sums; money in dollars."""
 
     items: list[dict[str, Any]]
     since: float
     by: str
-    more: bool = False
 
 
 class BudgetTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,20 +60,18 @@ async def costs(
     request: Request,
     desk: At,
     by: Annotated[
-        Literal["flow", "day", "model", "agent"], Query(description="What is told apart.", examples=["flow"])
+        Literal["flow", "version", "status", "agent", "model", "day", "tenant"],
+        Query(description="What is told apart.", examples=["flow"]),
     ] = "flow",
     since: Annotated[
         float | None, Query(ge=0, le=253_402_300_799, description="Epoch seconds; 30 days ago by default.")
     ] = None,
 ) -> Response:
-    """By flow and day from the rows of runs that ended since; by model and agent from the journals of the newest 1,000
-    runs that began since."""
+    """Of the runs that ended since, and of those that are under way. By tenant: of all whose costs you may see."""
     entrance: Entrance = request.app.state.entrance
     start = entrance.rt.services.clock.now() - _MONTH if since is None else since
-    if by in ("flow", "day"):
-        return answer(CostTable(items=await desk.costs.by_rows(start, by), since=start, by=by))
-    rows, more = await desk.costs.by_journals(start, by, _READ)
-    return answer(CostTable(items=rows, since=start, by=by, more=more))
+    sums = await desk.costs.sums(start, by)
+    return answer(CostTable(items=sums.table(), since=start, by=by))
 
 
 @router.get("/budgets", responses=gives(BudgetTable, "The budgets."), summary="See how full budgets are")

@@ -30,6 +30,7 @@ from callboard.runtime import Search
 router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=StrictRoute)
 starts = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=QuickRoute)
 
+_ROOM = 4 * 1024 * 1024  # bytes of a page of events
 _STARTED = {"id": RUN, "flow": "triage", "tenant": "default", "created": True}
 
 
@@ -205,9 +206,9 @@ async def events(
     after: Annotated[int, Query(ge=-1, le=2_147_483_647, description="The `next` of the page before.")] = -1,
     limit: Limit = 100,
 ) -> Response:
-    """A page of a run's journal, in order."""
-    found = await desk.runs.events(run_id, after=after, limit=limit)
-    more = found[-1].seq if len(found) == limit else None
+    """A page of a run's journal, in order. It ends after 4 MiB, with fewer events than `limit`; `next` leads on."""
+    found = await desk.runs.events(run_id, after=after, limit=limit, room=_ROOM)
+    more = found[-1].seq if len(found) == limit or sum(len(event.body) for event in found) >= _ROOM else None
     return answer(EventPage(items=[event_view(event) for event in found], next=more))
 
 
@@ -235,6 +236,7 @@ async def deliveries(desk: At, run_id: RunId) -> Response:
             created_at=each.created_at,
             due=each.due,
             said=each.said,
+            ending=each.ending,
         )
         for each in await desk.runs.deliveries(run_id)
     ]

@@ -12,7 +12,7 @@ from callboard.apps.gateway.conversing import Conversing, read_spot
 from callboard.apps.gateway.door import Door
 from callboard.apps.gateway.outlet import Outlet
 from callboard.apps.gateway.sending import EventStream
-from callboard.apps.gateway.starting import Body, Key, Label, Name, Whole, one_key
+from callboard.apps.gateway.starting import Body, Key, Label, Name, Webhook, Whole, one_key
 from callboard.apps.gateway.streams import STREAMED, After, LastId
 from callboard.domain.message import Message, Role, Text
 from callboard.runtime import Meanwhile, Session, Turn
@@ -34,6 +34,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float
     head: str | None
     turns: int
+    webhook: str | None
 
 
 class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +71,9 @@ class NewSession(Body):
         default=None, pattern=_SESSION, examples=["chat-4711"], description="Its id; the same one again finds it."
     )
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=64)
+    webhook: Webhook | None = Field(
+        default=None, description="An address that is told when the run of one of its turns has ended, as with a run."
+    )
 
 
 class Send(Body):
@@ -85,6 +89,9 @@ class Send(Body):
     )
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=64, description="Of its run.")
     priority: Whole = Field(default=0, ge=-1_000_000, le=1_000_000)
+    webhook: Webhook | None = Field(
+        default=None, description="An address that is told when its run has ended; the session's by default."
+    )
 
 
 @router.post(
@@ -95,7 +102,7 @@ class Send(Body):
 )
 async def create(desk: At, body: NewSession) -> Response:
     """A conversation with a flow or an agent."""
-    made = await desk.sessions.create(body.flow, session_id=body.id, labels=body.labels or None)
+    made = await desk.sessions.create(body.flow, session_id=body.id, labels=body.labels or None, webhook=body.webhook)
     return answer(_session(made), 201)
 
 
@@ -160,6 +167,7 @@ async def send(
         labels=body.labels or None,
         priority=body.priority,
         trace=entrance.trace(request),
+        webhook=body.webhook,
     )
     return answer(_turn(turn), 201, {"Location": f"/v1/runs/{turn.id}"})
 

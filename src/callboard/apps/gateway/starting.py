@@ -10,6 +10,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Label = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[^\x00]*$")]
 Reason = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+Webhook = Annotated[str, Field(max_length=2_000, examples=["https://hooks.example.com/callboard"])]
 Whole = Annotated[int, Strict()]  # neither true nor "7"
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
@@ -48,11 +49,9 @@ class Start(Body):
     labels: dict[Name, Label] = Field(default_factory=dict, max_length=64, description="To find the run by.")
     start_at: Moment | None = Field(default=None, description="Not before that time, in seconds since the Unix epoch.")
     delay: Number = Field(default=0.0, ge=0, le=10 * YEAR, description="Seconds until it may begin.")
-    webhook: str | None = Field(
+    webhook: Webhook | None = Field(
         default=None,
-        max_length=2_000,
         description="An address that is told when the run has ended, signed by the Standard Webhooks specification.",
-        examples=["https://hooks.example.com/callboard"],
     )
 
     def options(self, header: str | None = None) -> dict[str, Any]:

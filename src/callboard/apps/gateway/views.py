@@ -116,7 +116,8 @@ class TotalsView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to a webhook. `due` says when it is tried next, `said` what the receiver last answered."""
+    """A message to a webhook. `due` says when it is tried next, `said` what the receiver last answered, `ending` which
+    end of the run it tells: the first, or one after a requeue."""
 
     id: str
     url: str
@@ -125,6 +126,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     due: float
     said: str
+    ending: int
 
 
 class DeliveryList(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         model: whom it asked, where it is a model call.
         due: when the next one may begin.
         spent: what it cost though it failed.
+        breaker: of its upstream, as it let the call through or refused it: `half_open` or `open`; "" for closed.
+        upstream: whose breaker that was.
     """
 
     began: float
@@ -48,6 +50,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     due: float | None = None
     spent: Usage = NOTHING
+    breaker: str = ""
+    upstream: str = ""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     def place(self) -> str:
         """Where it stands among the run's scopes."""
         return self.path.partition(":")[0]
+
+    @property
+    def breaker(self) -> str:
+        """How the breaker stood at the last attempt at which it was not closed: `open`, `half_open`, or "" for none."""
+        return next((each.breaker for each in reversed(self.attempts) if each.breaker), "")
 
     @property
     def retries(self) -> tuple[Attempt, ...]:

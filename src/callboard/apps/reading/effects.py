@@ -129,17 +129,34 @@ def _attempts(events: Sequence[Event], bodies: Sequence[dict[str, Any]]) -> tupl
                     model=model or _asked_of(error),
                     due=due,
                     spent=_as_usage(body.get("spent")) or NOTHING,
+                    **_breaker(error),
                 )
             )
             began, model = None, None
         elif event.kind in OUTCOMES:
             since = began if began is not None else max(at - event.took / 1e6, found[-1].due or 0.0 if found else 0.0)
             error = _record(body) if event.kind in (EventKind.FAILED, EventKind.ABANDONED) else None
-            found.append(Attempt(began=min(since, at), ended=at, error=error, model=model or _asked_of(error)))
+            told = _stood(body.get("about")) if event.kind is EventKind.DONE else _breaker(error)
+            asked = model or _asked_of(error)
+            found.append(Attempt(began=min(since, at), ended=at, error=error, model=asked, **told))
             began, model = None, None
     if began is not None:
         found.append(Attempt(began=began, model=model))
     return tuple(found)
+
+
+def _breaker(error: ErrorRecord | None) -> dict[str, Any]:
+    """How the breaker stood before an attempt that failed: one that it refused says so by `by`."""
+    told = (error.detail or {}) if error is not None else {}
+    if told.get("by") == "breaker" and told.get("made") is False:
+        return _stood({"breaker": "open", "upstream": told.get("upstream")})
+    return _stood(told)
+
+
+def _stood(told: Any) -> dict[str, Any]:
+    if not isinstance(told, dict):
+        return {}
+    return {name: str(told[name]) for name in ("breaker", "upstream") if told.get("breaker") and told.get(name)}
 
 
 def _error(outcome: Event | None) -> ErrorRecord | None:

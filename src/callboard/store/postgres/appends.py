@@ -8,7 +8,7 @@ from callboard.domain.budget import Refusal
 from callboard.domain.errors import LeaseLost, StoreError
 from callboard.domain.event import Event
 from callboard.store.claims import Claim
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, spending
 from callboard.store.postgres.group import INLINE, Group
 from callboard.store.postgres.sql import statements
 
@@ -54,8 +54,7 @@ def append(group: Group, op: Append) -> LeaseLost | Refusal | None:
         if refused is not None:
             # Nobody knew this event before the accounts were locked: it is too late for a blob.
             group.event(claim.number, extras.hold.refused(op.events[0], refused), inline=True)
-            if extras.spent is not None:
-                group.spend(claim.number, extras.spent)
+            _spend(group, claim, extras)
             return refused
     for event in op.events:
         group.event(claim.number, event)
@@ -67,8 +66,7 @@ def append(group: Group, op: Append) -> LeaseLost | Refusal | None:
             group.ask(claim, ask)
         if extras.labels:
             group.label(claim.number, extras.labels)
-        if extras.spent is not None:
-            group.spend(claim.number, extras.spent)
+        _spend(group, claim, extras)
     return None
 
 
@@ -162,6 +160,14 @@ async def _owned(db: Any, ops: Iterable[Append]) -> set[tuple[int, int]]:
 async def _written(db: Any, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[Any, ...]]:
     rows = await db.fetch(_SQL["written"], [run for run, _ in places], [seq for _, seq in places])
     return {(row[0], row[1]): tuple(row)[2:] for row in rows}
+
+
+def _spend(group: Group, claim: Claim, extras: Extras) -> None:
+    spent = spending(extras)
+    if spent is not None:
+        group.spend(claim.number, spent)
+    for bill in extras.bills:
+        group.bill(claim, bill)
 
 
 def _row(op: Append, event: Event) -> tuple[Any, ...]:

@@ -5,13 +5,13 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from callboard.connections.postgres import DRIVER, Database, cut, explain, gone
 from callboard.domain.errors import StoreError, StoreUnavailable
-from callboard.store.postgres import lone
+from callboard.store.postgres import lone, together
 from callboard.store.postgres.accounts import lock_accounts
 from callboard.store.postgres.appends import Append, append, append_plain, append_plain_again
 from callboard.store.postgres.group import Group
@@ -20,6 +20,7 @@ from callboard.store.postgres.marks import Marks
 from callboard.store.postgres.settles import Settle, settle_all
 from callboard.store.postgres.starts import Send, Start, insert_runs, lock_lanes, send, start_all
 
+T = TypeVar("T")
 Fault = Callable[[str], None]
 _AGAIN = frozenset({"40001", "40P01", "55P03"})  # serialization failure, deadlock, lock not available
 _ATTEMPTS = 12
@@ -75,10 +76,13 @@ class Commits:
             type(op) is Append and op.plain for op in ops
         )
         alone = len(ops) == 1 and not self._database.bouncing and lone.fits(ops[0])
+        starting = not self._database.bouncing and together.fit(ops)
         for attempt in range(_ATTEMPTS):
             try:
                 if alone and (result := await self._write_lone(ops[0])) is not None:
                     return [result]
+                if starting:
+                    return await self._write_together(ops)
                 return await (self._write_plain(ops) if plain else self._write_any(ops))
             except asyncpg.PostgresError as error:
                 if error.sqlstate not in _AGAIN or attempt == _ATTEMPTS - 1:
@@ -87,31 +91,37 @@ class Commits:
         raise AssertionError("unreachable")
 
     async def _write_plain(self, ops: Sequence[Append]) -> list[Any]:
-        again = False
-        for attempt in range(_ATTEMPTS):
-            db = await self._line.get()
-            try:
-                self._at("before_commit")
-                results = await (append_plain_again if again else append_plain)(db, ops)
-                self._at("after_commit")
-                return list(results)
-            except DRIVER as error:
-                await self._lost(db, error, attempt)
-                again = True
-        raise AssertionError("unreachable")
+        async def write(db: Any, again: bool) -> list[Any]:
+            return list(await (append_plain_again if again else append_plain)(db, ops))
+
+        return await self._write_known(write, None)
 
     async def _write_lone(self, op: Any) -> Any:
         """The op's result; None when it has to be written as others are."""
+
+        async def write(db: Any, again: bool) -> Any:
+            return await lone.write(db, op, again=again)
+
+        return await self._write_known(write, op.tenant)
+
+    async def _write_together(self, ops: Sequence[Start]) -> list[Any]:
+        async def write(db: Any, again: bool) -> list[Any]:
+            return await together.write(db, ops, again=again)
+
+        return await self._write_known(write, ops[0].tenant)
+
+    async def _write_known(self, write: Callable[[Any, bool], Awaitable[T]], tenant: str | None) -> T:
+        """Without a mark: what was written tells by itself, when it is written `again`, whether it was committed."""
         again = False
         for attempt in range(_ATTEMPTS):
             db = await self._line.get()
             try:
                 self._at("before_commit")
                 if self._database.door:
-                    await self._database.show(db, op.tenant)
-                result = await lone.write(db, op, again=again)
+                    await self._database.show(db, tenant)
+                written = await write(db, again)
                 self._at("after_commit")
-                return result
+                return written
             except DRIVER as error:
                 await self._lost(db, error, attempt)
                 again = True

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from callboard.domain.bill import Bill
 from callboard.domain.event import Event, EventKind
 from callboard.domain.run import RunStatus
 from callboard.domain.usage import NOTHING, Usage
@@ -23,6 +24,7 @@ from callboard.store.postgres.touched import Touched
 INLINE = 16_384  # bytes; larger payloads become blobs
 _ACCOUNTS = statements("accounts")
 _APPENDS = statements("appends")
+_COSTS = statements("costs")
 _STARTS = statements("starts")
 _SETTLES = statements("settles")
 
@@ -42,6 +44,7 @@ class Group:
         self._consumed: list[tuple[int, int]] = []
         self._labels: dict[int, dict[str, str]] = {}
         self._spent: dict[int, Usage] = {}
+        self._bills: dict[tuple[int, str, str, str], Bill] = {}
         self._asks: list[tuple[Any, ...]] = []
         self._withdrawn: list[int] = []
         self._forgotten: list[int] = []
@@ -110,6 +113,12 @@ class Group:
         """Notes usage to add."""
         self._spent[number] = self._spent.get(number, NOTHING) + usage
 
+    def bill(self, claim: Claim, bill: Bill) -> None:
+        """Notes what an agent spent at a model."""
+        place = claim.number, bill.agent, bill.model, claim.tenant
+        before = self._bills.get(place)
+        self._bills[place] = bill if before is None else before + bill
+
     def ask(self, claim: Claim, ask: NewApproval) -> None:
         """Notes a question."""
         self._asks.append((ask.id, claim.number, claim.tenant, ask.path, ask.kind, ask.proposal, ask.at, ask.deadline))
@@ -132,11 +141,10 @@ class Group:
         """Writes all that was noted."""
         put = [run.columns() for run in self.runs.values() if run.changed]
         woken = [run.waking() for run in self.runs.values() if run.knocked and not run.changed]
-        spent = [(number, *msgspec.structs.astuple(usage)) for number, usage in self._spent.items()]
+        await self._write_costs()
         labels = [(number, msgspec.json.encode(some).decode()) for number, some in self._labels.items()]
         for statement, rows in (
             (_APPENDS["insert"], self._events),
-            (_APPENDS["spend"], spent),
             (_APPENDS["label"], labels),
             (_SETTLES["put"], put),
             (_STARTS["wake"], woken),
@@ -156,6 +164,19 @@ class Group:
             await self.db.execute(_SETTLES["drop_letters"], self._unread)
         if self._withdrawn:
             await self.db.execute(_SETTLES["withdraw"], self._withdrawn)
+
+    async def _write_costs(self) -> None:
+        if not self._spent and not self._bills:
+            return
+        spent = [(number, *msgspec.structs.astuple(usage)) for number, usage in self._spent.items()]
+        bills = [
+            (*place, bill.calls, bill.usage.cost, bill.usage.input_tokens, bill.usage.output_tokens,
+             bill.usage.cached_tokens, bill.by_provider, bill.by_answers)
+            for place, bill in self._bills.items()
+        ]  # fmt: skip
+        await self.db.execute(
+            _COSTS["spend"], *(columns(spent) if spent else [()] * 7), *(columns(bills) if bills else [()] * 11)
+        )
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> list[Any]:

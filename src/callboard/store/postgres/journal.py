@@ -40,12 +40,21 @@ class PostgresJournal:
     ) -> Awaitable[Any]:
         return self._writer.submit(Transact(claim, seq, do, event, limit, isolation))
 
-    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
+    async def read(
+        self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000, room: int | None = None
+    ) -> list[Event]:
         async with self._database.reading(tenant) as db:
             line = await db.fetch(_SQL["line"], tenant, run_id)
             if not line:
                 raise not_found(run_id)
-            return await _read(db, line, after, limit)
+            return await _read(db, line, after, limit, room)
+
+    async def last(self, tenant: str, run_id: str) -> int:
+        async with self._database.reading(tenant) as db:
+            row = await db.fetchrow(_SQL["last"], tenant, run_id)
+        if row is None:
+            raise not_found(run_id)
+        return int(row[0])
 
     async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:
         events: dict[str, list[Event]] = {}
@@ -64,11 +73,16 @@ async def read_events(db: Any, number: int, after: int = -1, limit: int = 100_00
     return await _read(db, await db.fetch(_SQL["line_of"], number), after, limit)
 
 
-async def _read(db: Any, line: Sequence[Sequence[Any]], after: int, limit: int) -> list[Event]:
+async def _read(db: Any, line: Sequence[Sequence[Any]], after: int, limit: int, room: int | None = None) -> list[Event]:
     events: list[Event] = []
     for run, until, above in reversed(line):  # the oldest ancestor first
         floor = max(after, above)
         if floor < until and len(events) < limit:
-            rows = await db.fetch(_SQL["read"], run, floor, until, limit - len(events))
-            events += [event_from(*row) for row in rows]
+            asked = run, floor, until, limit - len(events)
+            rows = await (
+                db.fetch(_SQL["read"], *asked) if room is None else db.fetch(_SQL["read_within"], *asked, room)
+            )
+            events += (found := [event_from(*row) for row in rows])
+            if room is not None and (room := room - sum(len(event.body) for event in found)) <= 0:
+                break
     return events

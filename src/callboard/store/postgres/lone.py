@@ -6,15 +6,13 @@ the run's id, an end by its event.
 
 from typing import Any
 
-import msgspec
-
 from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, SHARE, Finish, Settled
 from callboard.store.postgres.appends import written
 from callboard.store.postgres.group import INLINE
 from callboard.store.postgres.settles import Settle
 from callboard.store.postgres.sql import statements
-from callboard.store.postgres.starts import Start
+from callboard.store.postgres.starts import Start, labels_of, startable
 from callboard.store.runs import Started
 
 _SQL = statements("lone")
@@ -24,7 +22,7 @@ def fits(op: Any) -> bool:
     """Whether an op can be written by itself."""
     match op:
         case Start(new=new):
-            return new.key is None and new.start_at is None and not new.charges and len(new.input) <= INLINE
+            return new.key is None and startable(new)
         case Settle(end=Finish(status=status, event=event, notice=b"", orphans=False)):
             return status is not RunStatus.BLOCKED and len(event.body) <= INLINE
         case _:
@@ -41,10 +39,9 @@ async def write(db: Any, op: Any, *, again: bool) -> Any:
 
 async def _start(db: Any, op: Start, again: bool) -> Started | None:
     n = op.new
-    labels = msgspec.json.encode(n.labels).decode() if n.labels else None
     number = await db.fetchval(
-        _SQL["start"], n.id, n.tenant, n.flow, n.version, n.priority, n.digest, labels, n.depth, n.needs, n.at, SHARE,
-        n.priority * AGEING, n.input, int(n.at * 1e6), n.by, n.trace
+        _SQL["start"], n.id, n.tenant, n.flow, n.version, n.priority, n.digest, labels_of(n), n.depth, n.needs, n.at,
+        SHARE, n.priority * AGEING, n.input, int(n.at * 1e6), n.by, n.trace
     )  # fmt: skip
     made = number is not None or (again and await db.fetchval(_SQL["there"], n.tenant, n.id) is not None)
     return Started(n.id, True) if made else None

@@ -7,19 +7,21 @@ import msgspec
 
 from callboard.connections.postgres import Database
 from callboard.domain.codec import encode
-from callboard.domain.errors import Conflict, StoreError
+from callboard.domain.errors import StoreError
 from callboard.domain.event import EventKind
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
 from callboard.store.postgres import search as searches
+from callboard.store.postgres.costs import purge_costs
 from callboard.store.postgres.journal import read_events
+from callboard.store.postgres.requeue import requeue
 from callboard.store.postgres.sessions import purge_sessions
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.starts import Start, not_found
 from callboard.store.postgres.writer import Writer
-from callboard.store.rows import cost_from, outcome_from, run_from
-from callboard.store.runs import Cost, NewRun, Purge, Search, Started, Totals
+from callboard.store.rows import outcome_from, run_from
+from callboard.store.runs import NewRun, Purge, Search, Started, Totals
 
 _SQL = statements("runs")
 
@@ -80,24 +82,17 @@ class PostgresRuns:
         async with self._database.reading(tenant) as db:
             return await searches.totals(db, tenant, search)
 
+    async def reach(self, tenant: str, search: Search, *, before: str | None = None) -> str | None:
+        async with self._database.reading(tenant) as db:
+            return await searches.reach(db, tenant, search, before)
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         async with self._database.reading(tenant) as db:
             return {RunStatus(status): n for status, n in await db.fetch(_SQL["counts"], tenant)}
 
-    async def costs(self, tenant: str, since: float) -> list[Cost]:
-        async with self._database.reading(tenant) as db:
-            return [cost_from(row) for row in await db.fetch(_SQL["costs"], tenant, since)]
-
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
         async with self._database.transaction(tenant) as db:
-            number = await db.fetchval(_SQL["requeue"], tenant, run_id, at, AGEING)
-            if number is None:
-                status = await db.fetchval(_SQL["status"], tenant, run_id)
-                if status is None:
-                    raise not_found(run_id)
-                raise Conflict(f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued")
-            body = encode({"reason": reason})
-            await db.execute(_SQL["append_free"], number, int(EventKind.REQUEUED), int(at * 1e6), body)
+            await requeue(db, tenant, run_id, reason, at)
             return await _get(db, tenant, run_id)
 
     async def fork(self, tenant: str, run_id: str, at_seq: int, new_id: str, at: float) -> Run:
@@ -132,6 +127,7 @@ class PostgresRuns:
                 if gone:
                     await _delete(db, name, gone)
             if gone:
+                await purge_costs(db, gone)
                 await _delete(db, "purge_accounts", tenant, sorted(f"run:{run_id}" for run_id in purged.values()))
                 await _delete(db, "purge_deliveries", tenant, list(purged.values()))
         if len(gone) == batch:

@@ -1,6 +1,7 @@
 """Finding runs on PostgreSQL: a statement made of the pieces that a search asks for."""
 
 import re
+from collections import Counter
 from typing import Any
 
 from callboard.domain.run import Run
@@ -10,6 +11,8 @@ from callboard.store.runs import Search, Totals
 from callboard.store.searching import Wanted, containing, escaped, in_json, small, totals_from, wanted
 
 _SQL = statements("search")
+# What those of a source have in common, by names of pieces.
+_HELD: dict[str, tuple[str, ...]] = {"every": (), "failed": ("error",), "stuck": ("halted",), "open": ()}
 _NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -24,35 +27,63 @@ async def totals(db: Any, tenant: str, search: Search) -> Totals:
     asked = wanted(search)
     statement, values = made("totals", tenant, asked)
     rows = await db.fetch(statement, *values)
-    kinds: dict[str | None, int] = {}
-    if asked.source != "open":
-        statement, values = made("kinds", tenant, asked)
-        kinds = dict(await db.fetch(statement, *values))
-    sums = zip(*(row[2:] for row in rows), strict=True)
-    return totals_from({row[0]: row[1] for row in rows}, kinds, tuple(map(sum, sums)))
+    statuses: Counter[str] = Counter()
+    kinds: Counter[str | None] = Counter()
+    for status, kind, count, *_ in rows:
+        statuses[status] += count
+        kinds[kind] += count
+    sums = zip(*(row[3:] for row in rows), strict=True)
+    whole = await _reach(db, tenant, asked) is None
+    return totals_from(statuses, kinds, tuple(map(sum, sums)), whole)
+
+
+async def reach(db: Any, tenant: str, search: Search, before: str | None) -> str | None:
+    """The last run that the search looks at, where there are more."""
+    return await _reach(db, tenant, wanted(search), before)
+
+
+async def _reach(db: Any, tenant: str, asked: Wanted, before: str | None = None) -> str | None:
+    if asked.among is None or not asked.from_the_newest:
+        return None
+    statement, values = made("reach", tenant, asked, before)
+    found = await db.fetch(statement, *values)
+    return found[0][0] if len(found) > 1 else None
 
 
 def made(
     name: str, tenant: str, asked: Wanted, before: str | None = None, limit: int | None = None
 ) -> tuple[str, list[Any]]:
-    """The statement `page`, `totals` or `kinds` of a search, and its values."""
+    """The statement `page`, `totals` or `reach` of a search, and its values."""
     clauses, values = _clauses(asked, tenant)
-    if asked.source == "failed" or name == "kinds":
-        clauses.append(_SQL["error"])
+    bounds = [_SQL["tenant"], *(_SQL[each] for each in _HELD[asked.source])]
     if before is not None:
-        clauses.append(_SQL["before"])
-    found = _SQL["every"]
+        bounds.append(_SQL["before"])
+    most = [_SQL["among"]] if asked.among is not None else []
+    if asked.since is not None:
+        most.append(_SQL["fresh"])
+    found, place = _SQL["every"], "-r.number"
     if asked.source == "open":
         parts = " UNION ALL ".join(_SQL[status] for status in sorted(set(asked.statuses)))
         found = _SQL["open"].replace("{parts}", parts)
+    elif most and name != "reach":
+        found = _SQL["newest"].replace("{bounds}", " AND ".join(bounds)).replace("{most}", f"least({', '.join(most)})")
+        place, bounds = "r.place", [_SQL["tenant"]]
     if asked.words:
         found = f"{found} {_SQL['texts']}"
-    statement = _SQL[name].replace("{found}", found).replace("{clauses}", " AND ".join(clauses))
-    return _bound(statement, {**values, "before": before, "limit": limit})
+    pieces = {
+        "{found}": found,
+        "{clauses}": " AND ".join(bounds if name == "reach" else bounds + clauses),
+        "{place}": place,
+        "{young}": "true" if asked.since is None else _SQL["young"],
+    }
+    statement = _SQL[name]
+    for mark, piece in pieces.items():
+        statement = statement.replace(mark, piece)
+    return _bound(statement, {**values, "before": before, "limit": limit, "among": asked.among})
 
 
 def _clauses(asked: Wanted, tenant: str) -> tuple[list[str], dict[str, Any]]:
-    clauses = [_SQL["tenant"]]
+    clauses: list[str] = []
     values: dict[str, Any] = {"tenant": tenant}
     for name in ("kind", "by", "since", "until"):
         if (value := getattr(asked, name)) is not None:

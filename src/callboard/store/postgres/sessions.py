@@ -6,9 +6,15 @@ from typing import Any
 import msgspec
 
 from callboard.connections.postgres import Database
+from callboard.domain.codec import encode
+from callboard.domain.run import RunStatus
+from callboard.store.letter import CANCEL
+from callboard.store.postgres.requeue import requeue
 from callboard.store.postgres.sql import statements
+from callboard.store.postgres.starts import deliver
 from callboard.store.sessions import Added, Meanwhile, NewTurn, Session, Turn, TurnStatus
 from callboard.store.turns import (
+    OVERTAKEN,
     Going,
     Place,
     added,
@@ -21,7 +27,6 @@ from callboard.store.turns import (
     session_from,
     session_row,
     silent_text,
-    still_to_cancel,
     turn_from,
     turn_row,
 )
@@ -72,7 +77,7 @@ class PostgresSessions:
                 there = turn_from(row)
                 if there.session != session_id:
                     raise elsewhere(there)
-                return Added(there, still_to_cancel(there, meanwhile, going), created=False)
+                return Added(there, created=False)
             if turn.after is not None:
                 found = await db.fetchval(_SQL["status"], tenant, session_id, turn.after)
                 check_after(session, turn.after, None if found is None else TurnStatus(found))
@@ -126,4 +131,14 @@ async def _write(db: Any, session: Session, new: NewTurn, where: Place) -> Added
             await db.execute(_SQL["mark"], session.tenant, list(turns), status)
     await db.execute(_SQL["insert"], *turn_row(turn))
     await db.execute(_SQL["grow"], session.tenant, session.id, turn.id, turn.number, turn.at)
-    return Added(turn, where.cancel)
+    return Added(turn, tuple(await _cancel(db, session.tenant, where.cancel, turn.at)))
+
+
+async def _cancel(db: Any, tenant: str, run_ids: Sequence[str], at: float) -> list[str]:
+    """As Commands.cancel does; here, since whoever adds a turn may be gone a moment later."""
+    numbers = [run["number"] for run in await db.fetch(_SQL["numbers"], tenant, list(run_ids))] if run_ids else []
+    told = await deliver(db, [(number, CANCEL, encode(OVERTAKEN)) for number in numbers], at) if numbers else []
+    for _, run_id, status in told:
+        if status is RunStatus.BLOCKED:
+            await requeue(db, tenant, run_id, "to be cancelled", at)
+    return [run_id for _, run_id, _ in told]

@@ -9,14 +9,16 @@ import msgspec
 from callboard.domain.errors import Conflict, KeyConflict, NotFound, StoreError
 from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, SHARE
-from callboard.store.postgres.group import Group, columns
+from callboard.store.deliveries import asked_for
+from callboard.store.postgres.deliveries import tell
+from callboard.store.postgres.group import INLINE, Group, columns
 from callboard.store.postgres.sql import statements
 from callboard.store.postgres.touched import Touched
 from callboard.store.rows import charges_text
 from callboard.store.runs import NewRun, Started
 
 _SQL = statements("starts")
-_Key = tuple[str, str, str]
+Known = dict[tuple[str, str, str], tuple[str, bytes]]
 
 
 class Start:
@@ -54,9 +56,10 @@ async def lock_lanes(group: Group, tenants: set[str]) -> None:
 
 
 async def start_all(group: Group, ops: Sequence[Start]) -> list[Any]:
-    """Starts all, except where a key has made a run before, in this group or in an earlier one."""
+    """Starts all, except where a key has made a run before, in this group or in an earlier one; and keeps whom their
+    ends are to be told."""
     results: list[Any] = [None] * len(ops)
-    known = await _by_key(group, ops) if any(op.new.key is not None for op in ops) else {}
+    known = await by_key(group.db, ops) if any(op.new.key is not None for op in ops) else {}
     fresh: list[NewRun] = []
     twins: list[int] = []
     for i, op in enumerate(ops):
@@ -75,11 +78,13 @@ async def start_all(group: Group, ops: Sequence[Start]) -> list[Any]:
             twins.append(i)
     made = await insert_runs(group, [(new, None) for new in fresh])
     if len(made) < len(fresh):  # some other process used the same keys in this very moment
-        known = await _by_key(group, ops)
+        known = await by_key(group.db, ops)
         for i, op in enumerate(ops):
             if i in twins or op.new.id not in made:
-                found = known.get((op.new.tenant, op.new.flow, op.new.key or ""))
-                results[i] = _vanished(op.new) if found is None else _found(op.new, found)
+                results[i] = found_or_vanished(op.new, known)
+    hooked = [(op.new, result) for op, result in zip(ops, results, strict=True) if op.new.webhook is not None]
+    found_or_made = [(new, result.run_id) for new, result in hooked if isinstance(result, Started)]
+    await tell(group.db, [asked_for(new.tenant, run_id, new.webhook or "", new.at) for new, run_id in found_or_made])
     return results
 
 
@@ -115,6 +120,29 @@ async def deliver(db: Any, letters: Sequence[tuple[int, str, bytes]], at: float)
     return told
 
 
+def startable(new: NewRun) -> bool:
+    """Whether a start is a row and an event and nothing else, so that one statement can write it."""
+    return new.webhook is None and new.start_at is None and not new.charges and len(new.input) <= INLINE
+
+
+async def by_key(db: Any, ops: Sequence[Start]) -> Known:
+    """The runs that the keys of these have made, each with its digest."""
+    keys = list({(op.new.tenant, op.new.flow, op.new.key) for op in ops if op.new.key is not None})
+    rows = await db.fetch(_SQL["by_key"], *columns(keys)) if keys else ()
+    return {(tenant, flow, key): (run_id, digest) for tenant, flow, key, run_id, digest in rows}
+
+
+def found_or_vanished(new: NewRun, known: Known) -> Any:
+    """The result of a start that made no run: that of its key, or why there is none."""
+    found = known.get((new.tenant, new.flow, new.key or ""))
+    return _vanished(new) if found is None else _found(new, found)
+
+
+def labels_of(new: NewRun) -> str | None:
+    """A new run's labels as JSON."""
+    return msgspec.json.encode(new.labels).decode() if new.labels else None
+
+
 def not_found(run_id: str) -> NotFound:
     """The error for an id that this tenant does not have."""
     return NotFound(f"no run {run_id!r}", remedy="callboard runs list shows the ids")
@@ -126,7 +154,7 @@ async def _insert(group: Group, fresh: Sequence[tuple[NewRun, int | None]]) -> s
     ends = await _queue_up(group, [new for new, _ in fresh if new.start_at is None])
     ranks = [_rank(new, ends) for new, _ in fresh]
     rows = [
-        (n.id, n.tenant, n.flow, n.version, n.priority, n.key, n.digest, _labels(n), n.depth, parent, n.parent_path,
+        (n.id, n.tenant, n.flow, n.version, n.priority, n.key, n.digest, labels_of(n), n.depth, parent, n.parent_path,
          n.detached, rank, n.start_at, n.needs, n.at, charges_text(n.charges),
          n.by, n.trace)
         for (n, parent), rank in zip(fresh, ranks, strict=True)
@@ -163,22 +191,12 @@ def _rank(new: NewRun, ends: dict[str, float]) -> float:
     return place - new.priority * AGEING
 
 
-def _labels(new: NewRun) -> str | None:
-    return msgspec.json.encode(new.labels).decode() if new.labels else None
-
-
 def _row(number: int, new: NewRun, parent: int, rank: float) -> tuple[Any, ...]:
     status = RunStatus.READY if new.start_at is None else RunStatus.WAITING
     return (
         number, new.id, new.tenant, 0, status, 0, new.priority, parent, new.parent_path, new.detached, new.start_at, 0,
         rank, new.at, new.start_at, 0, new.at, None,
     )  # fmt: skip
-
-
-async def _by_key(group: Group, ops: Sequence[Start]) -> dict[_Key, tuple[str, bytes]]:
-    keys = list({(op.new.tenant, op.new.flow, op.new.key) for op in ops if op.new.key is not None})
-    rows = await group.db.fetch(_SQL["by_key"], *columns(keys))
-    return {(tenant, flow, key): (run_id, digest) for tenant, flow, key, run_id, digest in rows}
 
 
 def _found(new: NewRun, found: tuple[str, bytes]) -> Any:

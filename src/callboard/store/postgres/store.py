@@ -12,6 +12,7 @@ from callboard.store.postgres.budgets import PostgresBudgets
 from callboard.store.postgres.claims import PostgresClaims
 from callboard.store.postgres.commits import Fault
 from callboard.store.postgres.controls import PostgresControls
+from callboard.store.postgres.costs import PostgresCosts
 from callboard.store.postgres.counters import PostgresCounters
 from callboard.store.postgres.deliveries import PostgresDeliveries
 from callboard.store.postgres.inbox import PostgresInbox
@@ -56,6 +57,7 @@ class PostgresStore:
         self._writer = Writer(self._database, fault, observe=observe)
         self.journal = PostgresJournal(self._writer, self._database)
         self.runs = PostgresRuns(self._writer, self._database)
+        self.costs = PostgresCosts(self._database)
         self.inbox = PostgresInbox(self._writer, self._database)
         self.claims = PostgresClaims(self._writer, self._database)
         self.approvals = PostgresApprovals(self._writer, self._database)

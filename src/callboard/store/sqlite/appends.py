@@ -13,8 +13,9 @@ from callboard.domain.errors import LeaseLost
 from callboard.domain.event import Event
 from callboard.store.approvals import NewApproval
 from callboard.store.claims import Claim
-from callboard.store.journal import Extras
+from callboard.store.journal import Extras, spending
 from callboard.store.sqlite.accounts import hold, settle
+from callboard.store.sqlite.costs import write_bills
 from callboard.store.sqlite.sql import one, statements
 from callboard.store.sqlite.starts import insert_runs
 
@@ -130,7 +131,8 @@ def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
             if not holds(db, op.claim):
                 raise lost(op.claim)
             if extras.hold is not None and (refused := hold(db, op.claim, extras.hold)) is not None:
-                events, extras = [extras.hold.refused(events[0], refused)], Extras(spent=extras.spent)
+                events = [extras.hold.refused(events[0], refused)]
+                extras = Extras(spent=extras.spent, bills=extras.bills)
             if extras.settled is not None:
                 settle(db, op.claim.tenant, op.claim.number, extras.settled)
             write_rows(db, [row(db, op.claim, e) for e in events])
@@ -140,8 +142,11 @@ def _append_with_extras(db: apsw.Connection, op: Append) -> Any:
                 _open_approval(db, op.claim, ask)
             if extras.labels:
                 db.execute(_SQL["label"], (op.claim.number, msgspec.json.encode(extras.labels).decode()))
-            if extras.spent is not None:
-                db.execute(_SQL["spend"], (op.claim.number, *msgspec.structs.astuple(extras.spent)))
+            spent = spending(extras)
+            if spent is not None:
+                db.execute(_SQL["spend"], (op.claim.number, *msgspec.structs.astuple(spent)))
+            if extras.bills:
+                write_bills(db, op.claim, extras.bills)
             if extras.children:
                 insert_runs(db, [(child, op.claim.number) for child in extras.children])
     except LeaseLost as error:

@@ -31,6 +31,7 @@ from callboard.store.claims import (
 )
 from callboard.store.letter import Letter
 from callboard.store.rows import event_from, run_from
+from callboard.store.sqlite.costs import file_costs
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.limits import choose
 from callboard.store.sqlite.liveness import Liveness, boot_id
@@ -239,6 +240,7 @@ def _bury(db: apsw.Connection, number: int, run_id: str, deaths: int, at: float)
     (last,) = one(db, _RUNS["last_seq"], (number,))
     db.execute(_RUNS["append_free"], (number, last + 1, EventKind.RUN_DEAD, "", int(at * 1e6), error))
     ended = every(db, _SQL["bury"], (number, at, error))
+    file_costs(db, (number,))
     notice = encode({"run_id": run_id, "status": RunStatus.DEAD, "error": msgspec.Raw(error)})
     for _, parent, path, detached in ended:
         if parent is not None and not detached:

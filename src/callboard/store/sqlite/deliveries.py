@@ -1,10 +1,11 @@
 """Messages to the outside on SQLite."""
 
 import asyncio
+from collections.abc import Iterable
 
 import apsw
 
-from callboard.store.deliveries import Delivery, DeliveryStatus, Due
+from callboard.store.deliveries import Delivery, DeliveryStatus, Due, Signing, asked_for
 from callboard.store.rows import delivery_from, delivery_row, due_from
 from callboard.store.sqlite.reader import Reader
 from callboard.store.sqlite.sql import every, one, statements
@@ -20,19 +21,11 @@ class SqliteDeliveries:
         self._writer = writer
         self._reader = reader
 
-    def add(self, delivery: Delivery) -> asyncio.Future[None]:
-        """Keeps one."""
-
-        def work(db: apsw.Connection) -> None:
-            db.execute(_SQL["add"], delivery_row(delivery))
-
-        return self._writer.call(work)
-
     async def take(self, now: float, lease: float, limit: int) -> list[Due]:
         """Takes what is to be tried now."""
 
         def work(db: apsw.Connection) -> list[Due]:
-            db.execute(_SQL["lost"], (now, now - lease))
+            db.execute(_SQL["overtaken"], (now,))
             return [due_from(row) for row in every(db, _SQL["take"], (now, now + lease, limit))]
 
         if await self._reader.call(lambda db: one(db, _SQL["any"], (now,))) is None:
@@ -57,3 +50,27 @@ class SqliteDeliveries:
         statement, of_run = ("find", ()) if run_id is None else ("find_of_run", (run_id,))
         values = (tenant, status, limit, *of_run)
         return [delivery_from(row) for row in await self._reader.call(lambda db: every(db, _SQL[statement], values))]
+
+    async def signing(self, tenant: str) -> Signing:
+        """Which secret signs."""
+        row = await self._reader.call(lambda db: one(db, _SQL["signing"], (tenant,)))
+        return Signing() if row is None else Signing(*row)
+
+    def rotate(self, tenant: str, before_until: float) -> asyncio.Future[Signing]:
+        """The next secret signs."""
+
+        def work(db: apsw.Connection) -> Signing:
+            return Signing(*every(db, _SQL["rotate"], (tenant, before_until))[0])
+
+        return self._writer.call(work)
+
+
+def tell(db: apsw.Connection, deliveries: Iterable[Delivery]) -> None:
+    """Keeps what is to be told, in a transaction of somebody else's."""
+    db.executemany(_SQL["add"], [delivery_row(each) for each in deliveries])
+
+
+def tell_again(db: apsw.Connection, tenant: str, run_id: str, at: float) -> None:
+    """Who was to be told of a run's end is to be told of the next one."""
+    told = every(db, _SQL["told"], (tenant, run_id))
+    tell(db, [asked_for(tenant, run_id, url, at, ending + 1) for url, ending in told])

@@ -55,16 +55,25 @@ class SqliteJournal:
         """See callboard.store.journal.Journal."""
         return _transacted(self._writer.submit(Transact(claim, seq, do, event, limit)))
 
-    async def read(self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000) -> list[Event]:
+    async def read(
+        self, tenant: str, run_id: str, *, after: int = -1, limit: int = 100_000, room: int | None = None
+    ) -> list[Event]:
         """See callboard.store.journal.Journal."""
 
         def work(db: apsw.Connection) -> list[Event]:
             row = one(db, _RUNS["number"], (tenant, run_id))
             if row is None:
                 raise not_found(run_id)
-            return read_events(db, row[0], after, limit)
+            return read_events(db, row[0], after, limit, room)
 
         return await self._reader.call(work)
+
+    async def last(self, tenant: str, run_id: str) -> int:
+        """See callboard.store.journal.Journal."""
+        row = await self._reader.call(lambda db: one(db, _SQL["last"], (tenant, run_id)))
+        if row is None:
+            raise not_found(run_id)
+        return int(row[0])
 
     async def news(self, tenant: str, after: Mapping[str, int], limit: int) -> dict[str, list[Event]]:
         """See callboard.store.journal.Journal."""
@@ -90,7 +99,9 @@ async def _transacted(written: asyncio.Future[Any]) -> Any:
     return result
 
 
-def read_events(db: apsw.Connection, number: int, after: int = -1, limit: int = 100_000) -> list[Event]:
+def read_events(
+    db: apsw.Connection, number: int, after: int = -1, limit: int = 100_000, room: int | None = None
+) -> list[Event]:
     """A run's events in order; those of the runs it was forked from come first, up to the fork."""
     parts: list[tuple[int, int]] = []
     last = 2**62
@@ -102,8 +113,12 @@ def read_events(db: apsw.Connection, number: int, after: int = -1, limit: int = 
     events: list[Event] = []
     for run, until in reversed(parts):
         floor = max(after, events[-1].seq if events else -1)
-        rows = db.execute(_SQL["read"], (run, floor, until, limit - len(events)))
-        events += [event_from(*row) for row in rows]
+        for row in db.execute(_SQL["read"], (run, floor, until, limit - len(events))):
+            if room is not None and room <= 0:
+                return events
+            events.append(event_from(*row))
+            if room is not None:
+                room -= len(events[-1].body)
     return events
 
 

@@ -7,17 +7,18 @@ import apsw
 import msgspec
 
 from callboard.domain.codec import encode
-from callboard.domain.errors import Conflict
 from callboard.domain.event import EventKind
 from callboard.domain.kinds import ErrorRecord
 from callboard.domain.run import Outcome, Run, RunStatus
 from callboard.store.claims import AGEING
 from callboard.store.forks import check_fork
-from callboard.store.rows import cost_from, outcome_from, run_from
-from callboard.store.runs import Cost, NewRun, Purge, Search, Started, Totals
+from callboard.store.rows import outcome_from, run_from
+from callboard.store.runs import NewRun, Purge, Search, Started, Totals
 from callboard.store.sqlite import search as searches
+from callboard.store.sqlite.costs import purge_costs
 from callboard.store.sqlite.journal import read_events
 from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.requeue import requeue
 from callboard.store.sqlite.sessions import purge_sessions
 from callboard.store.sqlite.sql import every, one, statements
 from callboard.store.sqlite.starts import Start, not_found
@@ -92,27 +93,20 @@ class SqliteRuns:
         """What is found, added up."""
         return await self._reader.call(lambda db: searches.totals(db, tenant, search))
 
+    async def reach(self, tenant: str, search: Search, *, before: str | None = None) -> str | None:
+        """Where a search ends that looks at the newest only."""
+        return await self._reader.call(lambda db: searches.reach(db, tenant, search, before))
+
     async def counts(self, tenant: str) -> dict[RunStatus, int]:
         """Runs by status."""
         rows = await self._reader.call(lambda db: every(db, _SQL["counts"], (tenant,)))
         return {RunStatus(status): n for status, n in rows}
 
-    async def costs(self, tenant: str, since: float) -> list[Cost]:
-        """What runs cost."""
-        rows = await self._reader.call(lambda db: every(db, _SQL["costs"], (tenant, since)))
-        return [cost_from(row) for row in rows]
-
     async def requeue(self, tenant: str, run_id: str, reason: str, at: float) -> Run:
         """Makes a blocked, failed or dead run ready."""
 
         def work(db: apsw.Connection) -> Run:
-            number = _number(db, tenant, run_id)
-            if not every(db, _SQL["requeue"], (number, at, AGEING)):
-                (status,) = one(db, _SQL["status"], (number,))
-                raise Conflict(f"run {run_id} is {status}", why="only blocked, failed and dead runs can be requeued")
-            (last,) = one(db, _SQL["last_seq"], (number,))
-            event = (number, last + 1, EventKind.REQUEUED, "", int(at * 1e6), encode({"reason": reason}))
-            db.execute(_SQL["append_free"], event)
+            requeue(db, tenant, run_id, reason, at)
             return _get(db, tenant, run_id)
 
         run: Run = await self._writer.call(work)
@@ -148,6 +142,7 @@ class SqliteRuns:
                 events += db.total_changes() - before_count
                 for name in ("purge_inbox", "purge_approvals", "purge_account", "purge_deliveries", "purge_run"):
                     db.execute(_SQL[name], (number,))
+                purge_costs(db, number)
             before_count = db.total_changes()
             db.execute(_SQL["purge_blobs"], (tenant, blobs_before, batch))
             blobs = db.total_changes() - before_count

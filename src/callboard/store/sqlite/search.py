@@ -12,6 +12,8 @@ from callboard.store.searching import Wanted, containing, in_json, totals_from, 
 from callboard.store.sqlite.sql import every, one, statements
 
 _SQL = statements("search")
+# What those of a source have in common, by names of pieces.
+_HELD: dict[str, tuple[str, ...]] = {"every": (), "failed": ("error",), "stuck": ("halted",), "open": ()}
 # As `totals` has them.
 _COUNTED = ("succeeded", "failed", "cancelled", "dead", "blocked", "waiting", "running", "ready")
 
@@ -26,28 +28,54 @@ def totals(db: apsw.Connection, tenant: str, search: Search) -> Totals:
     asked = wanted(search)
     row = one(db, *made("totals", tenant, asked))
     kinds = {} if asked.source == "open" else dict(every(db, *made("kinds", tenant, asked)))
-    return totals_from(dict(zip(_COUNTED, row, strict=False)), kinds, row[len(_COUNTED) :])
+    whole = _reach(db, tenant, asked) is None
+    return totals_from(dict(zip(_COUNTED, row, strict=False)), kinds, row[len(_COUNTED) :], whole)
+
+
+def reach(db: apsw.Connection, tenant: str, search: Search, before: str | None) -> str | None:
+    """The last run that the search looks at, where there are more."""
+    return _reach(db, tenant, wanted(search), before)
+
+
+def _reach(db: apsw.Connection, tenant: str, asked: Wanted, before: str | None = None) -> str | None:
+    if asked.among is None or not asked.from_the_newest:
+        return None
+    last = every(db, *made("reach", tenant, asked, before))
+    return last[0][0] if len(last) > 1 else None
 
 
 def made(
     name: str, tenant: str, asked: Wanted, before: str | None = None, limit: int | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """The statement `page`, `totals` or `kinds` of a search, and its values."""
+    """The statement `page`, `totals`, `kinds` or `reach` of a search, and its values."""
     clauses, values = _clauses(asked, tenant)
-    source = "failed" if name == "kinds" else asked.source
-    if source == "failed":
-        clauses.append(_SQL["error"])
-    if before is not None:
-        clauses.append(_SQL["before"])
+    source = "failed" if name == "kinds" and asked.source == "every" else asked.source
+    bounds = [_SQL[each] for each in _bounds(asked, before)]
+    if name == "reach":
+        clauses = bounds
+    elif asked.from_the_newest and asked.among is not None:
+        last = _SQL["last"].replace("{found}", _SQL[asked.source]).replace("{bounds}", " AND ".join(bounds))
+        clauses.append(last)
+    clauses += [_SQL[each] for each in (*_HELD[source], *(("before",) if before is not None else ()))]
     parts = " UNION ALL ".join(_SQL[status] for status in sorted(set(asked.statuses))) if source == "open" else ""
     found = _SQL[source].replace("{parts}", parts)
     statement = _SQL[name].replace("{found}", found).replace("{clauses}", " AND ".join(clauses))
-    return statement, {**values, "before": before, "limit": limit}
+    return statement, {**values, "before": before, "limit": limit, "among": asked.among}
+
+
+def _bounds(asked: Wanted, before: str | None) -> list[str]:
+    """What says where runs begin and end that are looked through, by names of pieces."""
+    found = ["tenant", *_HELD[asked.source]]
+    if asked.since is not None:
+        found.append("begun")
+    return [*found, "before"] if before is not None else found
 
 
 def _clauses(asked: Wanted, tenant: str) -> tuple[list[str], dict[str, Any]]:
     clauses = [_SQL["open_tenant" if asked.source == "open" else "tenant"]]
     values: dict[str, Any] = {"tenant": tenant}
+    if asked.since is not None and asked.from_the_newest:
+        clauses.append(_SQL["begun"])
     for name in ("kind", "by", "since", "until"):
         if (value := getattr(asked, name)) is not None:
             clauses.append(_SQL[name])

@@ -6,11 +6,17 @@ from collections.abc import Awaitable, Sequence
 import apsw
 import msgspec
 
+from callboard.domain.codec import encode
+from callboard.domain.run import RunStatus
+from callboard.store.letter import CANCEL
 from callboard.store.sessions import Added, Meanwhile, NewTurn, Session, Turn, TurnStatus
 from callboard.store.sqlite.reader import Reader
+from callboard.store.sqlite.requeue import requeue
 from callboard.store.sqlite.sql import every, one, statements
+from callboard.store.sqlite.starts import deliver
 from callboard.store.sqlite.writer import Writer
 from callboard.store.turns import (
+    OVERTAKEN,
     Going,
     Place,
     added,
@@ -23,12 +29,12 @@ from callboard.store.turns import (
     session_from,
     session_row,
     silent_text,
-    still_to_cancel,
     turn_from,
     turn_row,
 )
 
 _SQL = statements("sessions")
+_RUNS = statements("runs")
 
 
 class SqliteSessions:
@@ -84,7 +90,7 @@ class SqliteSessions:
                 there = turn_from(row)
                 if there.session != session_id:
                     raise elsewhere(there)
-                return Added(there, still_to_cancel(there, meanwhile, going), created=False)
+                return Added(there, created=False)
             if turn.after is not None:
                 found = one(db, _SQL["status"], (tenant, session_id, turn.after))
                 check_after(session, turn.after, None if found is None else TurnStatus(found[0]))
@@ -134,7 +140,17 @@ def _write(db: apsw.Connection, session: Session, new: NewTurn, where: Place) ->
             db.execute(_SQL["mark"], (session.tenant, msgspec.json.encode(turns).decode(), status))
     db.execute(_SQL["insert"], turn_row(turn))
     db.execute(_SQL["grow"], (session.tenant, session.id, turn.id, turn.number, turn.at))
-    return Added(turn, where.cancel)
+    return Added(turn, tuple(_cancel(db, session.tenant, where.cancel, turn.at)))
+
+
+def _cancel(db: apsw.Connection, tenant: str, run_ids: Sequence[str], at: float) -> list[str]:
+    """As Commands.cancel does; here, since whoever adds a turn may be gone a moment later."""
+    numbers = [row[0] for run_id in run_ids if (row := one(db, _RUNS["number"], (tenant, run_id))) is not None]
+    told = deliver(db, [(number, CANCEL, encode(OVERTAKEN)) for number in numbers], at)
+    for _, run_id, status in told:
+        if status is RunStatus.BLOCKED:
+            requeue(db, tenant, run_id, "to be cancelled", at)
+    return [run_id for _, run_id, _ in told]
 
 
 def purge_sessions(db: apsw.Connection, tenant: str, before: float, limit: int) -> int:

@@ -10,6 +10,7 @@ from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, UNREAD, Claim, Finish, Park, Release, Renew, Settled
 from callboard.store.letter import CANCEL, CHILD
 from callboard.store.sqlite.appends import holds, lost, row, write_rows
+from callboard.store.sqlite.costs import file_costs
 from callboard.store.sqlite.sql import statements
 from callboard.store.sqlite.starts import deliver
 
@@ -99,6 +100,7 @@ def _finish(db: apsw.Connection, ops: list[tuple[int, Settle]], results: dict[in
     write_rows(db, [row(db, claim, end.event) for _, claim, end in ends])
     rows = [(c.number, c.epoch, end.status, end.event.at / 1e6, end.error) for _, c, end in ends]
     ended = {(number, epoch): family for number, epoch, *family in db.executemany(_SQL["finish"], rows)}
+    file_costs(db, [claim.number for _, claim, end in ends if end.status is not RunStatus.BLOCKED])
     for i, claim, end in ends:
         family = ended.get((claim.number, claim.epoch))
         results[i] = lost(claim) if family is None else _told(db, claim, end, family)

@@ -11,9 +11,11 @@ import msgspec
 from callboard.domain.errors import Conflict, KeyConflict, NotFound
 from callboard.domain.run import RunStatus
 from callboard.store.claims import AGEING, SHARE
+from callboard.store.deliveries import asked_for
 from callboard.store.letter import CANCEL
 from callboard.store.rows import charges_text
 from callboard.store.runs import NewRun, Started
+from callboard.store.sqlite.deliveries import tell
 from callboard.store.sqlite.sql import one, statements
 
 INLINE = 16_384
@@ -34,7 +36,7 @@ class Start:
 
     @staticmethod
     def apply(db: apsw.Connection, ops: "Sequence[Start]") -> list[Any]:
-        """Inserts all new runs in two statements."""
+        """Inserts all new runs in two statements, and whom their ends are to be told."""
         results: list[Any] = []
         fresh: list[NewRun] = []
         made: dict[tuple[str, str, str], NewRun] = {}  # by keys used twice within this very group
@@ -56,6 +58,13 @@ class Start:
             else:
                 results.append(_key_conflict(new, found[0]))
         insert_runs(db, [(new, None) for new in fresh])
+        hooked = [
+            (op.new, result.run_id)
+            for op, result in zip(ops, results, strict=True)
+            if op.new.webhook is not None and isinstance(result, Started)
+        ]
+        if hooked:
+            tell(db, [asked_for(new.tenant, run_id, new.webhook or "", new.at) for new, run_id in hooked])
         return results
 
 

@@ -13,6 +13,7 @@ from callboard.store.sqlite.audit import SqliteAudit
 from callboard.store.sqlite.budgets import SqliteBudgets
 from callboard.store.sqlite.claims import SqliteClaims
 from callboard.store.sqlite.controls import SqliteControls
+from callboard.store.sqlite.costs import SqliteCosts
 from callboard.store.sqlite.counters import SqliteCounters
 from callboard.store.sqlite.deliveries import SqliteDeliveries
 from callboard.store.sqlite.journal import SqliteApprovals, SqliteBlobs, SqliteInbox, SqliteJournal
@@ -54,6 +55,7 @@ class SqliteStore:
         self._reader = Reader(self.path, self._writer)
         self.journal = SqliteJournal(self._writer, self._reader)
         self.runs = SqliteRuns(self._writer, self._reader)
+        self.costs = SqliteCosts(self._reader)
         self.inbox = SqliteInbox(self._writer, self._reader)
         self._liveness = Liveness(self.path)
         self.claims = SqliteClaims(self._writer, self._reader, self._liveness, monotonic)

@@ -24,10 +24,11 @@ _WRITES = (
 )
 _OURS = frozenset(
     {"runs", "events", "inbox", "approvals", "blobs", "workers", "meta", "lanes", "controls", "schedules"}
+    | {"run_costs"}
     | {f"counter_{what}" for what in ("rates", "places", "values", "windows")}
     | {"budget_accounts", "budget_holds", "budget_limits", "cached_answers"}
     | {"access_keys", "access_people", "access_logins", "access_audit"}
-    | {"chat_sessions", "chat_turns", "webhook_deliveries"}
+    | {"chat_sessions", "chat_turns", "webhook_deliveries", "webhook_signing"}
 )
 
 

@@ -49,6 +49,8 @@ def test_pages_of_the_console_are_led_to(path: str) -> None:
         "/console/runs#x",
         "/console/login?next=/console",
         "/console/login",
+        "/console/login/oidc",
+        "/console/login/callback?code=x&state=y",
         "/console/" + "a" * 3_000,
     ],
 )

@@ -42,7 +42,8 @@ async def sent(here: Front, reference: str, *said: Message, **asked: Any) -> dic
     """The body of the request; the answer to it is a refusal."""
     here.say(plain({"error": {"message": "no", "type": "x"}}, 400))
     with pytest.raises(ModelFailed, match="no"):
-        await answered(model_at(here, reference), *(said or TALK), media={"abc": b"PNG"}, **asked)
+        model = model_at(here, reference, media_hosts=["x.example"])
+        await answered(model, *(said or TALK), media={"abc": b"PNG"}, **asked)
     return here.asked[-1].body
 
 

@@ -43,7 +43,9 @@ INDEXED = [
     ("runs", "purgeable", "runs_fork (fork_of=?)"),
     ("runs", "purge_blobs", "events_blob (blob=?)"),
     ("approvals", "find", "approvals_open (tenant=?"),
-    ("runs", "costs", "runs_costs (tenant=? AND <expr>>?)"),
+    ("costs", "runs", "runs_costs (tenant=? AND <expr>>?)"),
+    ("costs", "bills", "run_costs_ended (tenant=? AND day>?"),
+    ("costs", "open_bills", "run_costs_open (tenant=?)"),
     ("runs", "purge_account", "PRIMARY KEY (tenant=? AND name=?)"),
     ("budgets", "holds", "PRIMARY KEY (run=? AND path=?)"),
     ("budgets", "release", "PRIMARY KEY (run=? AND path=?)"),
@@ -79,6 +81,7 @@ INDEXED += [
 SEARCHES = {
     "runs_tenant (tenant=?": Search(flows=("ord*",), labels={"a": "b"}, text="it broke", roots=True),
     "runs_error (tenant=?": Search(statuses=(RunStatus.FAILED, RunStatus.DEAD)),
+    "runs_stuck (tenant=?": Search(statuses=(RunStatus.BLOCKED, RunStatus.DEAD), since=5.0, among=3),
     "runs_owner (owner>?)": Search(statuses=(RunStatus.RUNNING,)),
 }
 TOPICS = ["answers", "approvals", "audit", "budgets", "claims", "inbox", "journal", "keys", "people", "runs"]

@@ -79,7 +79,7 @@ def _image(part: dict[str, Any], place: str) -> Media:
         parts = urlsplit(url)
     except ValueError:
         raise _bad(place, "the image's URL is none") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme != "https" or not parts.hostname:
         raise _bad(place, "the image's URL must begin with https://")
     guessed = mimetypes.guess_type(parts.path)[0]
     return Media(url, guessed if guessed and guessed.startswith("image/") else "image/jpeg")

@@ -32,6 +32,7 @@ from callboard.models.model import (
     TextDelta,
 )
 from callboard.models.providers.bridge.failures import cut, failure_of, unreadable, unsent
+from callboard.models.providers.bridge.fetching import check_media
 from callboard.models.providers.bridge.mapping import definition_of, messages_of, parameters_of, settings_of
 from callboard.models.providers.bridge.provider import Account, Opened, Provider
 from callboard.models.providers.bridge.reading import answer_of
@@ -60,6 +61,7 @@ class Asking:
         both = provider.schema_with_tools
         self._schema_with_tools = self._schema and (not both or bool(profile.get(both, False)))
         self._short_ids = profile.get("tool_call_id_length") is not None
+        self._media_hosts = frozenset(account.options.get("media_hosts", ()))
         self._hosted = [_hosted(each) for each in account.options.get("hosted", ())]
         self._extra = dict(account.options.get("settings", {}))
         self._tools: tuple[tuple[ToolSpec, ...], list[ToolDefinition]] = ((), [])
@@ -69,6 +71,7 @@ class Asking:
         """Ask, and yield what comes as it comes, the whole answer last. Raises ModelFailed."""
         begun = False
         calls: dict[int, int] = {}
+        await self._look_at_media(request)
         asked = self._asked(request)  # a mistake of ours in there is no failure of the provider's
         try:
             async with self._model.request_stream(*asked) as stream:
@@ -108,6 +111,7 @@ class Asking:
 
     async def whole(self, request: ModelRequest) -> ModelResponse:
         """Ask for the answer in one piece. Raises ModelFailed."""
+        await self._look_at_media(request)
         messages, settings, parameters = self._asked(request)
         settings.update(self._provider.at_once(request))
         try:
@@ -115,6 +119,10 @@ class Asking:
         except Exception as error:
             raise self._failure(error, request, False) from None
         return answer_of(answer, self._info, self._mark)
+
+    async def _look_at_media(self, request: ModelRequest) -> None:
+        if _fetches(request):
+            await check_media(request, self._media_hosts)
 
     def _asked(self, request: ModelRequest) -> tuple[Any, Any, Any]:
         messages = messages_of(request, self._mark, self._system, bare_thoughts=self._provider.bare_thoughts)

@@ -11,7 +11,7 @@ from callboard.models.providers.bridge.finding import find, known
 from callboard.models.providers.bridge.provider import Account
 
 _KNOWN = ("abilities", "context", "max_output", "price")
-_OPTIONS = ("abilities", "context", "hosted", "max_output", "price", "region", "settings")
+_OPTIONS = ("abilities", "context", "hosted", "max_output", "media_hosts", "price", "region", "settings")
 
 
 def provide(
@@ -35,7 +35,8 @@ def provide(
         stream: False to ask for answers in one piece, and then `stream` yields them so.
         options: `context` and `max_output` in tokens, `abilities` and `price` where they are known better than
             here; `region` for a cloud that has such; `hosted`, names of tools that the provider runs by itself;
-            `settings`, a dict that goes with every request, in the words of the adapter library.
+            `media_hosts`, from which this provider may be told to fetch images though they are not public, or not
+            https; `settings`, a dict that goes with every request, in the words of the adapter library.
 
     Raises InputInvalid for a reference that names no provider or no model, an unknown option, a provider without
     the address that it needs, or one whose library is not installed.

@@ -51,14 +51,6 @@ DELETE FROM inbox i USING unnest($1::bigint[], $2::integer[]) AS c (run, seq) WH
 UPDATE runs r SET labels_set = coalesce(r.labels_set, '{}') || l.labels::jsonb
 FROM unnest($1::bigint[], $2::text[]) AS l (number, labels) WHERE r.number = l.number;
 
--- spend: add to the usage of runs
-UPDATE runs r SET input_tokens = r.input_tokens + s.input_tokens, output_tokens = r.output_tokens + s.output_tokens,
-    cost = r.cost + s.cost, cached_tokens = r.cached_tokens + s.cached_tokens,
-    reasoning_tokens = r.reasoning_tokens + s.reasoning_tokens, written_tokens = r.written_tokens + s.written_tokens
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-    AS s (number, input_tokens, output_tokens, cost, cached_tokens, reasoning_tokens, written_tokens)
-WHERE r.number = s.number;
-
 -- ask: questions
 INSERT INTO approvals (id, run, tenant, path, kind, status, proposal, opened_at, deadline)
 SELECT id, run, tenant, path, kind, 'open', proposal, opened_at, deadline

@@ -21,6 +21,24 @@ SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took,
                   AND b.tenant = (SELECT r.tenant FROM runs r WHERE r.number = $1)) END
 FROM events e WHERE e.run = $1 AND e.seq > $2 AND e.seq <= $3 ORDER BY e.seq LIMIT $4;
 
+-- read_within: the same, and none after so many bytes of payload: sizes are known without reading what they are of
+SELECT e.seq, e.kind, e.path, e.digest, e.at, e.took,
+       CASE WHEN e.blob IS NULL THEN e.body
+            ELSE (SELECT b.data FROM blobs b WHERE b.hash = e.blob
+                  AND b.tenant = (SELECT r.tenant FROM runs r WHERE r.number = $1)) END
+FROM events e WHERE e.run = $1 AND e.seq > $2 AND e.seq <= (
+    SELECT max(seq) FROM (
+        SELECT seq, sum(size) OVER (ORDER BY seq) - size AS before FROM (
+            SELECT s.seq, CASE WHEN s.blob IS NULL THEN coalesce(octet_length(s.body), 0)
+                ELSE (SELECT octet_length(b.data) FROM blobs b WHERE b.hash = s.blob
+                      AND b.tenant = (SELECT r.tenant FROM runs r WHERE r.number = $1)) END AS size
+            FROM events s WHERE s.run = $1 AND s.seq > $2 AND s.seq <= $3 ORDER BY s.seq LIMIT $4) AS sized) AS summed
+    WHERE before < $5::bigint) ORDER BY e.seq;
+
+-- last: the number of a run's last event
+SELECT coalesce((SELECT e.seq FROM events e WHERE e.run = r.number ORDER BY e.seq DESC LIMIT 1), -1)
+FROM runs r WHERE r.id = $2 AND (r.tenant = $1) IS TRUE;
+
 -- news: of many runs the events after a seq, each run looked up by its id, and its ancestors where they have some of it
 WITH RECURSIVE line AS (
     SELECT w.id, w.after, r.number AS run, r.tenant, 2147483647 AS until, r.fork_of, r.fork_seq

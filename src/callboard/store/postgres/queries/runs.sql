@@ -61,16 +61,6 @@ ORDER BY r.number + 0 DESC LIMIT $6;
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = $1 GROUP BY status;
 
--- costs: what runs cost that have ended since; by day, flow, version, whether somebody's child, and how they ended
-SELECT to_char(to_timestamp(day * 86400) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), flow, version, child, status, runs,
-       input_tokens, output_tokens, cost, cached_tokens, reasoning_tokens, written_tokens
-FROM (SELECT floor(finished_at / 86400) AS day, flow, version, parent IS NOT NULL AS child, status, count(*) AS runs,
-             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost) AS cost,
-             sum(cached_tokens) AS cached_tokens, sum(reasoning_tokens) AS reasoning_tokens,
-             sum(written_tokens) AS written_tokens
-      FROM runs WHERE tenant = $1 AND finished_at >= $2 GROUP BY 1, 2, 3, 4, 5) AS summed
-ORDER BY 1, 2, 3, 4, 5;
-
 -- outcomes: last events of runs that have ended; each run and each event is looked up by its key
 SELECT r.id, r.status, r.error,
        CASE WHEN e.blob IS NULL THEN e.body
@@ -82,10 +72,13 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT body, blob FROM events WHERE run = r.number ORDER BY seq DESC LIMIT 1) e ON r.status = 'succeeded';
 
--- requeue: a blocked, failed or dead run is ready again
-UPDATE runs SET status = 'ready', ready_at = $3::double precision, rank = $3 - priority * $4::double precision, updated_at = $3, finished_at = NULL,
+-- requeue: a blocked, failed or dead run is ready again; and what it was
+WITH held AS MATERIALIZED (
+    SELECT number, status FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE AND status IN ('blocked', 'failed', 'dead')
+    FOR NO KEY UPDATE)
+UPDATE runs r SET status = 'ready', ready_at = $3::double precision, rank = $3 - r.priority * $4::double precision, updated_at = $3, finished_at = NULL,
     error = NULL, deaths = 0
-WHERE id = $2 AND (tenant = $1) IS TRUE AND status IN ('blocked', 'failed', 'dead') RETURNING number;
+FROM held WHERE r.number = held.number RETURNING r.number, held.status;
 
 -- status: where a run stands
 SELECT status FROM runs WHERE id = $2 AND (tenant = $1) IS TRUE;

@@ -5,16 +5,29 @@ SELECT r.id, r.tenant, r.flow, r.version, r.status, r.priority, r.key, r.epoch, 
        r.cached_tokens, r.reasoning_tokens, r.written_tokens,
        (CASE WHEN r.labels_set IS NULL THEN r.labels ELSE coalesce(r.labels, '{}') || r.labels_set END)::text, r.error,
        r.start_at, r.needs, r.charges, r.started_by, r.trace
-FROM (SELECT r.number FROM {found} WHERE {clauses} ORDER BY -r.number LIMIT {limit}) page
+FROM (SELECT r.number FROM {found} WHERE {clauses} ORDER BY {place} LIMIT {limit}) page
 CROSS JOIN LATERAL (SELECT * FROM runs WHERE number = page.number OFFSET 0) r ORDER BY -page.number;
 
--- totals: what the runs that are found come to, by how they stand
-SELECT r.status, count(*), sum(r.input_tokens), sum(r.output_tokens), sum(r.cost), sum(r.cached_tokens),
-       sum(r.reasoning_tokens), sum(r.written_tokens)
-FROM {found} WHERE {clauses} GROUP BY r.status;
+-- totals: what the runs that are found come to, by how they stand and what they failed of
+SELECT r.status, CASE WHEN r.error IS NOT NULL THEN callboard_kind(r.error) END, count(*), sum(r.input_tokens),
+       sum(r.output_tokens), sum(r.cost), sum(r.cached_tokens), sum(r.reasoning_tokens), sum(r.written_tokens)
+FROM {found} WHERE {clauses} GROUP BY 1, 2;
 
--- kinds: of what those failed that have an error
-SELECT callboard_kind(r.error), count(*) FROM {found} WHERE {clauses} GROUP BY 1;
+-- reach: the last run that is looked at where not all are, and one behind it
+SELECT last.id FROM (SELECT r.id, r.created_at FROM runs r WHERE {clauses}
+                     ORDER BY -r.number LIMIT 2 OFFSET {among}::bigint - 1) last WHERE {young};
+
+-- newest: some of a tenant's, the newest first
+(SELECT *, -r.number AS place FROM runs r WHERE {bounds} ORDER BY -r.number LIMIT {most}) r;
+
+-- among: how many are looked at
+{among}::bigint;
+
+-- fresh: no more than can have been created since then
+callboard_since({tenant}, {since});
+
+-- young: those that were
+last.created_at >= {since};
 
 -- every: all runs of a tenant
 runs r;
@@ -36,6 +49,9 @@ r.tenant = {tenant};
 
 -- error: those that have one, by their index
 r.error IS NOT NULL;
+
+-- halted: those that go on when somebody acts, by their index
+r.status IN ('blocked', 'dead');
 
 -- before: older than the last of the page before
 -r.number > (SELECT -b.number FROM runs b WHERE b.id = {before} AND (b.tenant = {tenant}) IS TRUE);

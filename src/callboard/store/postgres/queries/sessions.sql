@@ -1,19 +1,21 @@
 -- create: a new conversation; one that is there stays
-INSERT INTO chat_sessions (tenant, id, flow, created_at, updated_at, labels) VALUES ($1, $2, $3, $4, $5, $6::text::jsonb)
+INSERT INTO chat_sessions (tenant, id, flow, created_at, updated_at, labels, webhook)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7)
 ON CONFLICT (tenant, id) DO NOTHING;
 
 -- get: one conversation
-SELECT tenant, id, flow, created_at, updated_at, labels::text, head, turns FROM chat_sessions WHERE tenant = $1 AND id = $2;
+SELECT tenant, id, flow, created_at, updated_at, labels::text, head, turns, webhook FROM chat_sessions
+WHERE tenant = $1 AND id = $2;
 
 -- lock: the same, and nobody else adds to it until this transaction ends
-SELECT tenant, id, flow, created_at, updated_at, labels::text, head, turns FROM chat_sessions
+SELECT tenant, id, flow, created_at, updated_at, labels::text, head, turns, webhook FROM chat_sessions
 WHERE tenant = $1 AND id = $2 FOR NO KEY UPDATE;
 
 -- lock_pending: turns that wait; who notes meanwhile that their runs were started waits too
 SELECT number FROM chat_turns WHERE tenant = $1 AND session = $2 AND status = 'pending' ORDER BY number FOR NO KEY UPDATE;
 
 -- find: a page of conversations, newest first, in the order of their index
-SELECT s.tenant, s.id, s.flow, s.created_at, s.updated_at, s.labels::text, s.head, s.turns FROM chat_sessions s
+SELECT s.tenant, s.id, s.flow, s.created_at, s.updated_at, s.labels::text, s.head, s.turns, s.webhook FROM chat_sessions s
 WHERE s.tenant = $1
   AND ($2::text IS NULL OR s.flow = $2)
   AND ($3::text IS NULL OR s.labels @> $3::text::jsonb)
@@ -37,6 +39,9 @@ SELECT status FROM chat_turns WHERE tenant = $1 AND id = $3 AND (session = $2) I
 -- insert: a new turn
 INSERT INTO chat_turns (tenant, session, number, id, after, message, status, at, options)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- numbers: rows of a tenant's runs
+SELECT number FROM runs WHERE id = ANY ($2::text[]) AND (tenant = $1) IS TRUE;
 
 -- grow: a conversation that has a new last turn
 UPDATE chat_sessions SET head = $3, turns = $4, updated_at = greatest(updated_at, $5) WHERE tenant = $1 AND id = $2;

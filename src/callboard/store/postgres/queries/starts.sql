@@ -1,12 +1,13 @@
 -- lock_lanes: takes the queues of tenants; a later statement sees what the holders before have written
 SELECT tenant FROM lanes WHERE tenant = ANY ($1::text[]) ORDER BY tenant FOR UPDATE;
 
--- queue_up: the queues grow; where the run at the end has been claimed, the queue begins anew
+-- queue_up: the queues grow; where the run at the end has been claimed, the queue begins anew. No EXISTS: of one that names
+-- a status the planner may make a list of all ready runs, and then each start reads them all
 INSERT INTO lanes AS l (tenant, tail, last)
 SELECT n.tenant, n.at + ($4::jsonb ->> n.tenant)::double precision, n.last
 FROM unnest($1::text[], $2::double precision[], $3::text[]) AS n (tenant, at, last) ORDER BY n.tenant
 ON CONFLICT (tenant) DO UPDATE SET last = excluded.last, tail = CASE
-    WHEN EXISTS (SELECT FROM runs r WHERE r.id = l.last AND r.status = 'ready')
+    WHEN (SELECT r.status FROM runs r WHERE r.id = l.last) = 'ready'
     THEN greatest(l.tail + ($4::jsonb ->> l.tenant)::double precision, excluded.tail) ELSE excluded.tail END
 RETURNING tenant, tail;
 

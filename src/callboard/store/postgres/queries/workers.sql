@@ -34,9 +34,16 @@ RETURNING r.number, r.id, r.deaths, r.tenant, r.parent, r.parent_path, r.detache
 DELETE FROM workers w WHERE w.id = ANY ($1::text[])
 AND NOT EXISTS (SELECT FROM runs r WHERE r.owner = w.id) RETURNING w.id;
 
--- bury: runs that keep killing their workers
-UPDATE runs r SET status = 'dead', finished_at = $3, updated_at = $3, error = d.error
-FROM unnest($1::bigint[], $2::bytea[]) AS d (number, error) WHERE r.number = d.number;
+-- bury: runs that keep killing their workers; what they cost is filed
+WITH buried AS (
+    UPDATE runs r SET status = 'dead', finished_at = $3, updated_at = $3, error = d.error
+    FROM unnest($1::bigint[], $2::bytea[]) AS d (number, error) WHERE r.number = d.number
+    RETURNING r.number, r.flow, r.status)
+UPDATE run_costs c SET day = floor($3::double precision / 86400), ended_at = $3::double precision,
+    place = json_build_array(b.flow, b.status, c.agent, c.model)::text,
+    of_agent = (c.model = (SELECT min(o.model) FROM run_costs o WHERE o.run = c.run AND o.agent = c.agent))::integer,
+    of_model = (c.agent = (SELECT min(o.agent) FROM run_costs o WHERE o.run = c.run AND o.model = c.model))::integer
+FROM buried b WHERE c.run = b.number;
 
 -- drop: a worker leaves
 DELETE FROM workers WHERE id = $1;

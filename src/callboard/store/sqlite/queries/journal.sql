@@ -35,6 +35,10 @@ LEFT JOIN runs r ON e.blob IS NOT NULL AND r.number = e.run
 LEFT JOIN blobs b ON b.tenant = r.tenant AND b.hash = e.blob
 WHERE e.run = ?1 AND e.seq > ?2 AND e.seq <= ?3 ORDER BY e.seq LIMIT ?4;
 
+-- last: the number of a run's last event
+SELECT coalesce((SELECT max(e.seq) FROM events e WHERE e.run = r.number), -1)
+FROM runs r WHERE r.id = ?2 AND r.tenant = ?1;
+
 -- get_blob: one payload
 SELECT data FROM blobs WHERE tenant = ? AND hash = ?;
 

@@ -82,15 +82,6 @@ ORDER BY r.number DESC LIMIT :limit;
 -- counts: runs by status
 SELECT status, count(*) FROM runs WHERE tenant = ? GROUP BY status;
 
--- costs: what runs cost that have ended since; by day, flow, version, whether somebody's child, and how they ended
-SELECT date(CAST(finished_at / 86400 AS INTEGER) * 86400, 'unixepoch'), flow, version, parent IS NOT NULL, status, count(*),
-       sum(input_tokens), sum(output_tokens), sum(cost), sum(cached_tokens), sum(reasoning_tokens), sum(written_tokens)
-FROM runs
-WHERE tenant = ?1 AND CAST(finished_at / 86400 AS INTEGER) >= CAST(?2 / 86400 AS INTEGER) AND finished_at >= ?2
-    AND finished_at IS NOT NULL
-GROUP BY CAST(finished_at / 86400 AS INTEGER), flow, version, parent IS NOT NULL, status
-ORDER BY CAST(finished_at / 86400 AS INTEGER), flow, version, parent IS NOT NULL, status;
-
 -- outcomes: last events of runs that have ended
 SELECT r.id, r.status, r.error, coalesce(e.body, b.data)
 FROM json_each(?2) j CROSS JOIN runs r ON r.id = j.value AND +r.tenant = ?1

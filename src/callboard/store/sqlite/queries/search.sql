@@ -20,11 +20,17 @@ FROM {found} WHERE {clauses};
 -- kinds: of what those failed that have an error
 SELECT json_extract(CAST(r.error AS TEXT), '$.kind'), count(*) FROM {found} WHERE {clauses} GROUP BY 1;
 
+-- reach: the last run that is looked at where not all are, and one behind it
+SELECT r.id FROM {found} WHERE {clauses} ORDER BY r.number DESC LIMIT 2 OFFSET :among - 1;
+
 -- every: all runs of a tenant
 runs r INDEXED BY runs_tenant;
 
 -- failed: those that have an error
 runs r INDEXED BY runs_error;
+
+-- stuck: those that go on when somebody acts
+runs r INDEXED BY runs_stuck;
 
 -- open: those of all tenants that a worker has or will have; as many as there is work
 ({parts}) o CROSS JOIN runs r ON r.number = o.number;
@@ -46,6 +52,22 @@ r.tenant = :tenant;
 
 -- error: those that have one
 r.error IS NOT NULL;
+
+-- halted: those that go on when somebody acts, by their index
+r.status IN ('blocked', 'dead');
+
+-- last: no older than the last run that is looked at
+r.number >= coalesce((SELECT r.number FROM {found} WHERE {bounds} ORDER BY r.number DESC LIMIT 1 OFFSET :among - 1), 0);
+
+-- begun: not before the first created then: by halving, as numbers follow time but for clocks an hour apart at most
+r.number > (WITH RECURSIVE halves (at, step) AS (
+    SELECT 0, 1 << 40
+    UNION ALL
+    SELECT at + step * (coalesce((SELECT p.created_at FROM runs p INDEXED BY runs_tenant
+                                  WHERE p.tenant = :tenant AND p.number <= at + step
+                                  ORDER BY p.number DESC LIMIT 1), 0) < :since - 3600), step / 2
+    FROM halves WHERE step > 0
+) SELECT max(at) FROM halves);
 
 -- before: older than the last of the page before
 r.number < (SELECT number FROM runs WHERE tenant = :tenant AND id = :before);

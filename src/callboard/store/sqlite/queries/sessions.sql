@@ -1,12 +1,12 @@
 -- create: a new conversation; one that is there stays
-INSERT INTO chat_sessions (tenant, id, flow, created_at, updated_at, labels) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO chat_sessions (tenant, id, flow, created_at, updated_at, labels, webhook) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (tenant, id) DO NOTHING;
 
 -- get: one conversation
-SELECT tenant, id, flow, created_at, updated_at, labels, head, turns FROM chat_sessions WHERE tenant = ? AND id = ?;
+SELECT tenant, id, flow, created_at, updated_at, labels, head, turns, webhook FROM chat_sessions WHERE tenant = ? AND id = ?;
 
 -- find: a page of conversations, newest first
-SELECT s.tenant, s.id, s.flow, s.created_at, s.updated_at, s.labels, s.head, s.turns FROM chat_sessions s
+SELECT s.tenant, s.id, s.flow, s.created_at, s.updated_at, s.labels, s.head, s.turns, s.webhook FROM chat_sessions s
 WHERE s.tenant = :tenant
   AND (:flow IS NULL OR s.flow = :flow)
   AND (:before IS NULL OR s.number < (SELECT number FROM chat_sessions WHERE tenant = :tenant AND id = :before))
