@@ -19,21 +19,23 @@ _PATIENCE = 60.0
 
 SESSION = """
 import os, time, pytest
+from pathlib import Path
 
 @pytest.mark.parametrize("n", range(4))
 def test_uses_both(n, postgres, redis_server, request):
     for server in (postgres, redis_server):
         with open(f"{os.environ['NOTES']}/{n}-{type(server).__name__}", "w") as note:
             note.write(server.card.folder)
-    open(f"{os.environ['NOTES']}/{n}-ready", "w").close()
-    while os.environ["STAY"] == "yes":
+    notes = Path(os.environ["NOTES"])
+    (notes / f"{os.getpid()}-ready").touch()
+    while len(list(notes.glob("*-ready"))) < 2:
         time.sleep(0.1)
 """
 
 
 @contextlib.contextmanager
-def session(folder: Path, *arguments: str, stay: bool) -> Iterator[subprocess.Popen[bytes]]:
-    """Another pytest, which starts servers of its own."""
+def session(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another pytest, which starts servers of its own. Its tests go on once two processes use them: one alone stays."""
     (folder / "test_session.py").write_text(SESSION)
     (folder / "notes").mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -44,7 +46,7 @@ def session(folder: Path, *arguments: str, stay: bool) -> Iterator[subprocess.Po
     with subprocess.Popen(
         [*command, *arguments, f"--basetemp={folder / 'base'}", str(folder / "test_session.py")],
         cwd=ROOT,
-        env=environment | {"NOTES": str(folder / "notes"), "STAY": "yes" if stay else "no"},
+        env=environment | {"NOTES": str(folder / "notes")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         start_new_session=True,
@@ -68,7 +70,7 @@ def folders(noted: Path) -> set[Path]:
 
 
 def test_all_processes_of_a_session_use_one_server_of_each_kind(tmp_path: Path) -> None:
-    with session(tmp_path, "-n", "2", stay=False) as process:
+    with session(tmp_path, "-n", "2") as process:
         assert process.wait(_PATIENCE) == 0
     used = folders(tmp_path / "notes")
     assert len(list((tmp_path / "notes").glob("*Server"))) == 8
@@ -79,8 +81,8 @@ def test_all_processes_of_a_session_use_one_server_of_each_kind(tmp_path: Path) 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
 def test_no_server_outlives_a_session_that_was_ended(tmp_path: Path, how: signal.Signals) -> None:
-    with session(tmp_path, stay=True) as process:
-        wait_for((tmp_path / "notes" / "0-ready").exists, "the session uses its servers")
+    with session(tmp_path) as process:
+        wait_for(lambda: any((tmp_path / "notes").glob("*-ready")), "the session uses its servers")
         used = folders(tmp_path / "notes")
         assert len(used) == 2
         assert all(keeper.living_in(folder) for folder in used)
