@@ -1,5 +1,6 @@
 """What runs cost on SQLite."""
 
+import json
 from collections.abc import Iterable
 
 import apsw
@@ -58,7 +59,7 @@ def write_bills(db: apsw.Connection, claim: Claim, bills: Iterable[Bill]) -> Non
 
 def file_costs(db: apsw.Connection, numbers: Iterable[int]) -> None:
     """Puts what runs cost that have ended where it is summed."""
-    db.executemany(_SQL["file"], [(number,) for number in numbers])
+    db.executemany(_SQL["file"], every(db, _SQL["billed"], (json.dumps(list(numbers)),)))
 
 
 def unfile_costs(db: apsw.Connection, number: int) -> None:

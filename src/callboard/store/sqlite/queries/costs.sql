@@ -6,6 +6,9 @@ ON CONFLICT (run, agent, model) DO UPDATE SET calls = calls + excluded.calls, co
     cached_tokens = cached_tokens + excluded.cached_tokens, by_provider = by_provider + excluded.by_provider,
     by_answers = by_answers + excluded.by_answers;
 
+-- billed: which of these runs have anything to file: looking is cheaper than filing nothing
+SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM run_costs WHERE run = value);
+
 -- file: what a run cost that has ended, where it is summed
 UPDATE run_costs AS c SET day = CAST(r.finished_at / 86400 AS INTEGER), ended_at = r.finished_at,
     place = json_array(r.flow, r.status, c.agent, c.model),
