@@ -157,12 +157,6 @@ class DeskCredentials:
         async with self._guard.deed("people:logout", f"person:{person.login}", needs=Action.ACCESS_MANAGE):
             return await self._access.logins.leave_everywhere(person.tenant, Kind.PERSON, person.login)
 
-    async def end_own_logins(self) -> int:
-        """Logs the principal out everywhere, which anybody may; returns of how many log-ins."""
-        who = self._guard.principal
-        await self._guard.record("logout", who.who)
-        return await self._access.logins.leave_everywhere(who.tenant, who.kind, who.id)
-
     async def _make(
         self, name: str, grants: tuple[Grant, ...], expires_at: float | None, *, replaces: str | None = None
     ) -> tuple[Key, str]:

@@ -33,7 +33,6 @@ TOOL_RESULT = "gen_ai.tool.call.result"
 INPUT_MESSAGES = "gen_ai.input.messages"
 OUTPUT_MESSAGES = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS = "gen_ai.system_instructions"
-TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105, it is a name
 
 # Of the general conventions.
 ERROR_TYPE = "error.type"

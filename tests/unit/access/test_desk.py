@@ -122,8 +122,8 @@ TABLE = {
     ),
     "settings": Row(A.SETTINGS_READ, lambda d, s: d.settings()),
 }
-# They need no right: one answers whether there is one, the other ends what is one's own.
-FREE = {"fleet.may_control", "credentials.end_own_logins"}
+# It needs no right: it answers whether there is one.
+FREE = {"fleet.may_control"}
 # Recorded, and then there is nothing to do it to.
 NOTHING = {"fleet.reset"}
 
